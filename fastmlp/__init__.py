@@ -1,0 +1,36 @@
+"""fastmlp: train multilayer perceptrons on CPUs at the hardware's limit.
+
+Names load on first use: ``import fastmlp`` itself imports neither Numba nor scikit-learn.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastmlp.errors import DataError as DataError
+    from fastmlp.errors import DivergedError as DivergedError
+    from fastmlp.errors import FastmlpError as FastmlpError
+    from fastmlp.history import History as History
+    from fastmlp.trainer import Trainer as Trainer
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "DataError": "errors",
+    "DivergedError": "errors",
+    "FastmlpError": "errors",
+    "History": "history",
+    "Trainer": "trainer",
+}
+__all__ = ["DataError", "DivergedError", "FastmlpError", "History", "Trainer", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+    return getattr(import_module(f"fastmlp.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,180 @@
+"""A network in memory and the team that runs kernels on it: the one bridge from Python objects to ``kernels``."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.kernels import activation, layout, program, team, update
+from fastmlp.kernels.epoch import epoch
+from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.predict import predict
+from fastmlp.kernels.step import Member, Network, Workspace
+from fastmlp.kernels.update import Descent
+from fastmlp.threads import useful_members
+
+# A call into compiled code holds this much work for a member, a fraction of a second: Ctrl-C is heard in between
+MULTIPLY_ADDS_PER_CALL = 4_000_000_000
+PREDICT_ROWS = 128
+NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
+
+Parameters = Mapping[str, NDArray[np.floating]]
+
+
+class Engine:
+    """A network of ``sizes`` (D, hidden units ..., C), laid out for minibatches of ``batch_size`` and a team.
+
+    The optimiser's rule is one of those in ``fastmlp.kernels.update``; ``threads`` is the most that it may use.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        batch_size: int,
+        dtype: np.dtype[np.floating],
+        rule: activation.Choice,
+        threads: int,
+    ) -> None:
+        self.sizes, self.dtype, self.rule = sizes, np.dtype(dtype), rule
+        self.batch_size = batch_size
+        self.members = useful_members(sizes, batch_size, threads)
+        self._threads = threads
+        self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
+        self._predicting = layout.plan(sizes, PREDICT_ROWS, self.dtype, self.members)
+        self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
+
+    # ---- parameters ----
+
+    @property
+    def slots(self) -> NDArray[np.floating]:
+        """The parameters and the optimiser's numbers for them, (slots, size), in the kernels' order."""
+        return self._buffer.reshape(-1, self._layout.size)
+
+    def write(self, parameters: Parameters, slot: int = 0) -> None:
+        """Set the parameters (or a slot of the optimiser's) from plain arrays named W1, b1, W2 ..."""
+        for l, layer in enumerate(self._layout.layers, 1):
+            layout.pack(layer, self.slots[slot], parameters[f"W{l}"], parameters[f"b{l}"])
+
+    def read(self, slot: int = 0) -> dict[str, NDArray[np.floating]]:
+        """Return copies of the parameters (or of a slot of the optimiser's) as plain arrays W1, b1, W2 ..."""
+        plain = {}
+        for l, layer in enumerate(self._layout.layers, 1):
+            plain[f"W{l}"], plain[f"b{l}"] = layout.unpack(layer, self.slots[slot])
+        return plain
+
+    def sum_of_squares(self) -> float:
+        """Return the sum of all squared weights, biases left out."""
+        parts = (self.slots[0][layer["weights"] : layer["biases"]] for layer in self._layout.layers)
+        return float(sum(np.dot(part, part) for part in parts))
+
+    # ---- running ----
+
+    def compile(self, rows: Rows) -> float:
+        """Compile the kernels that this network needs, or load them from disk; return the seconds it took."""
+        start = time.perf_counter()
+        for plan in (self._layout, self._predicting):
+            program.assemble(plan.layers, self.dtype, activation.RELU, self.rule)
+        network = Network(self._layout.layers, self._buffer, self._layout.size)
+        work = self._workspace(self._layout, 2, 1)
+        nothing = Descent(0.0, 0.0, 0.0)
+        epoch(network, rows, NO_ORDER, NO_ORDER, self.batch_size, 0, 0, work, Member(0, 1), nothing)
+        predict(network, rows, NO_ORDER, 0, 0, work, np.empty((0, self.sizes[-1]), self.dtype))
+        return time.perf_counter() - start
+
+    def _workspace(self, plan: layout.Layout, halves: int, members: int) -> Workspace:
+        return Workspace(
+            layout.aligned((halves, plan.batch_rows, plan.input_stride), self.dtype),
+            layout.aligned((plan.scratch,), self.dtype),
+            layout.aligned((max(1, members * plan.transposed),), self.dtype),
+            np.zeros(plan.batch_rows),
+            team.new_team(members),
+        )
+
+    @contextmanager
+    def trainer(self) -> Iterator[Callable[[Rows, NDArray[np.int64], NDArray[np.int64], Descent], float]]:
+        """Hold a team ready: yields ``train(rows, y, order, descent)``, which returns the sum of the rows' losses.
+
+        An exception raised in the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
+        """
+        network = Network(self._layout.layers, self._buffer, self._layout.size)
+        work = self._workspace(self._layout, 2, self.members)
+        stride = self._rows_per_call()
+
+        def call(
+            member: int,
+            rows: Rows,
+            y: NDArray[np.int64],
+            order: NDArray[np.int64],
+            first: int,
+            descent: Descent,
+        ) -> float:
+            last = min(first + stride, len(order))
+            return float(
+                epoch(
+                    network,
+                    rows,
+                    y,
+                    order,
+                    self.batch_size,
+                    first,
+                    last,
+                    work,
+                    Member(member, self.members),
+                    descent,
+                )
+            )
+
+        if self.members == 1:
+            yield lambda rows, y, order, descent: sum(
+                call(0, rows, y, order, first, descent) for first in range(0, len(order), stride)
+            )
+            return
+        with ThreadPoolExecutor(self.members - 1, "fastmlp") as pool:
+
+            def train(rows: Rows, y: NDArray[np.int64], order: NDArray[np.int64], descent: Descent) -> float:
+                total = 0.0
+                for first in range(0, len(order), stride):
+                    try:
+                        others = [
+                            pool.submit(call, member, rows, y, order, first, descent)
+                            for member in range(1, self.members)
+                        ]
+                        total += call(0, rows, y, order, first, descent)
+                        wait(others)
+                    except BaseException:
+                        team.abort(work.team)
+                        raise
+                return total
+
+            yield train
+
+    def _rows_per_call(self) -> int:
+        multiply_adds = 3 * sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        batches = self.members * MULTIPLY_ADDS_PER_CALL // (multiply_adds * self.batch_size)
+        return max(1, batches) * self.batch_size
+
+    def scores(self, rows: Rows, count: int) -> NDArray[np.floating]:
+        """Return the scores (count, C) of the first rows."""
+        out = np.empty((count, self.sizes[-1]), self.dtype)
+        network = Network(self._predicting.layers, self._buffer, self._layout.size)
+
+        def run(first: int, last: int) -> None:
+            stride = self._rows_per_call()
+            work = self._workspace(self._predicting, 1, 1)
+            for start in range(first, last, stride):
+                predict(network, rows, NO_ORDER, start, min(start + stride, last), work, out)
+
+        members = min(self._threads, -(-count // (2 * PREDICT_ROWS)))
+        if members == 1:
+            run(0, count)
+            return out
+        bounds = [count * member // members for member in range(members + 1)]
+        with ThreadPoolExecutor(members - 1, "fastmlp") as pool:
+            others = [pool.submit(run, *bounds[member : member + 2]) for member in range(1, members)]
+            run(*bounds[:2])
+            for other in others:
+                other.result()
+        return out

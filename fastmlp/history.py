@@ -1,0 +1,41 @@
+"""What a training run recorded, epoch by epoch."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """The figures of one epoch, as callbacks get them."""
+
+    epoch: int  # from 1
+    epochs: int  # how many there will be
+    loss: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+    seconds: float  # training alone, without validation
+    rows: int  # trained in this epoch
+
+
+@dataclass
+class History:
+    """The figures of all epochs, a list each.
+
+    loss: mean negative log-likelihood of the rows as they were trained, plus l2 * sum |W|^2 at the end of the epoch
+    validation_loss, validation_accuracy: after the epoch, the same loss; empty without validation data
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    validation_accuracy: list[float] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+
+    def add(self, figures: EpochFigures) -> None:
+        """Append the figures of an epoch."""
+        self.loss.append(figures.loss)
+        self.learning_rate.append(figures.learning_rate)
+        self.epoch_seconds.append(figures.seconds)
+        if figures.validation_loss is not None and figures.validation_accuracy is not None:
+            self.validation_loss.append(figures.validation_loss)
+            self.validation_accuracy.append(figures.validation_accuracy)

@@ -1,0 +1,98 @@
+"""What comes in from users: X and y, checked once, at the boundary."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.kernels.gather import READ_IN_PLACE
+
+ROWS_PER_CHECK = 4096
+
+
+def check_X(X: ArrayLike, dtype: np.dtype[Any], name: str = "X", columns: int | None = None) -> NDArray[Any]:
+    """Return X as a C-ordered matrix (N, D) that kernels read, without a copy where it is one.
+
+    Raises ValueError for another number of dimensions or columns, for no rows or columns, and for values that are not
+    finite numbers of ``dtype``; TypeError for what is not numeric.
+    """
+    if type(X).__module__.startswith("scipy.sparse"):
+        raise TypeError(f"{name} is a sparse matrix; it must be dense, for instance {name}.toarray()")
+    array = np.asarray(X)
+    if array.dtype == object:
+        array = _as_numbers(array, name)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.ndim != 2:
+        hint = "; one row is X[None, :]" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have 2 dimensions (rows, inputs), got shape {array.shape}{hint}")
+    if 0 in array.shape:
+        raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}")
+    if columns is not None and array.shape[1] != columns:
+        raise ValueError(f"{name} must have {columns} columns as in training, got {array.shape[1]}")
+    if array.dtype.newbyteorder("=") not in READ_IN_PLACE:
+        array = array.astype(dtype)
+    array = np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
+    if array.dtype.kind == "f":
+        _refuse_not_finite(array, dtype, name)
+    return array
+
+
+def _as_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must hold real numbers: {error}") from None
+
+
+def _refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
+    """Look at a few rows at a time: the check needs no memory of the size of X."""
+    limit = np.finfo(dtype).max
+    for start in range(0, len(array), ROWS_PER_CHECK):
+        part = array[start : start + ROWS_PER_CHECK]
+        good = np.abs(part) <= limit  # false for NaN too
+        if not good.all():
+            row, column = np.argwhere(~good)[0]
+            value = part[row, column]
+            kind = f"a number beyond {dtype}" if np.isfinite(value) else "NaN or infinity"
+            raise ValueError(f"{name} must be finite: {kind} ({value}) at row {start + row}, column {column}")
+
+
+def check_y(y: ArrayLike, rows: int, name: str = "y") -> NDArray[Any]:
+    """Return labels as an array (N,). Raises ValueError or TypeError for anything but one label for each row."""
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        raise ValueError(f"{name} must have 1 dimension (one label a row), got shape {labels.shape}")
+    if len(labels) != rows:
+        raise ValueError(f"{name} must have a label for each of the {rows} rows, got {len(labels)}")
+    if labels.dtype.kind == "f":
+        if not np.isfinite(labels).all():
+            raise ValueError(f"{name} must not hold NaN or infinity")
+        if (labels != np.floor(labels)).any():
+            raise ValueError(f"{name} must hold class labels (integers or strings), got fractions")
+    elif labels.dtype.kind == "O":
+        kinds = {type(label) for label in labels}
+        if any(issubclass(kind, str) for kind in kinds) and len(kinds) > 1:
+            raise TypeError(f"{name} must hold labels of one type, got {sorted(k.__name__ for k in kinds)}")
+    elif labels.dtype.kind not in "buiUS":
+        raise TypeError(f"{name} must hold integers or strings, got dtype {labels.dtype}")
+    return labels
+
+
+def find_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the sorted classes and the class number of each label. Raises ValueError for fewer than two classes."""
+    classes, numbers = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least 2 classes, got only {classes[0]!r}")
+    return classes, numbers.astype(np.int64)
+
+
+def class_numbers(labels: NDArray[Any], classes: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Return the class number of each label. Raises ValueError for a label that training has not seen."""
+    unseen = np.setdiff1d(labels, classes)
+    if len(unseen):
+        shown = ", ".join(repr(label.item()) for label in unseen[:5])
+        raise ValueError(f"{name} holds labels that training has not seen: {shown}")
+    return np.searchsorted(classes, labels).astype(np.int64)

@@ -1,0 +1,95 @@
+"""Every option of a training run: its default and its check, in one place."""
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+SAMPLING = ("shuffle", "choice")
+INITS = ("he",)
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Checked options of a training run; ``Trainer`` documents them."""
+
+    hidden: tuple[int, ...] = (128,)
+    learning_rate: float = 0.1
+    learning_rate_decay: float = 0.95
+    l2: float = 1e-4
+    batch_size: int = 128
+    epochs: int = 10
+    momentum: float = 0.0
+    nesterov: bool = False
+    sampling: str = "shuffle"
+    input_scale: float = 1.0
+    init: str | float = "he"
+    dtype: str = "float32"
+    threads: int | None = None
+    seed: int | None = 0
+    max_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained with."""
+        object.__setattr__(self, "hidden", _hidden(self.hidden))
+        for name in ("batch_size", "epochs"):
+            _whole(name, getattr(self, name), 1)
+        for name, lowest in (("threads", 1), ("max_steps", 1), ("seed", 0)):
+            if getattr(self, name) is not None:
+                _whole(name, getattr(self, name), lowest)
+        _number("learning_rate", self.learning_rate, above=0)
+        _number("learning_rate_decay", self.learning_rate_decay, above=0)
+        _number("l2", self.l2, least=0)
+        _number("momentum", self.momentum, least=0, below=1)
+        _number("input_scale", self.input_scale)
+        if self.input_scale == 0:
+            raise ValueError("input_scale must not be 0: every input would become 0")
+        if not isinstance(self.nesterov, bool):
+            raise TypeError(f"nesterov must be True or False, got {self.nesterov!r}")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=True needs momentum above 0, got momentum=0")
+        _one_of("sampling", self.sampling, SAMPLING)
+        _one_of("dtype", self.dtype, DTYPES)
+        if isinstance(self.init, str):
+            _one_of("init", self.init, INITS, " or a number: the standard deviation of normal weights")
+        else:
+            _number("init", self.init, least=0)
+
+
+def _hidden(hidden: Any) -> tuple[int, ...]:
+    widths = (hidden,) if isinstance(hidden, numbers.Integral) else hidden
+    if isinstance(widths, str) or not hasattr(widths, "__iter__"):
+        raise TypeError(f"hidden must be a sequence of layer widths such as (128, 64), got {hidden!r}")
+    widths = tuple(widths)
+    for width in widths:
+        _whole("every width in hidden", width, 1)
+    return tuple(int(width) for width in widths)
+
+
+def _whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def _number(
+    name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf, below: float = math.inf
+) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+    if value <= above:
+        raise ValueError(f"{name} must be above {above}, got {value}")
+    if value >= below:
+        raise ValueError(f"{name} must be below {below}, got {value}")
+
+
+def _one_of(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
+    if value not in choices:
+        allowed = ", ".join(map(repr, choices))
+        raise ValueError(f"{name} must be one of {allowed}{otherwise}, got {value!r}")

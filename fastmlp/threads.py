@@ -1,0 +1,51 @@
+"""How many threads to use: what this process may use, and what the work is worth."""
+
+import os
+from pathlib import Path
+
+# Below this many multiply-adds a minibatch, waiting for one another costs two threads more than they gain
+MULTIPLY_ADDS_PER_MEMBER = 150_000
+ENVIRONMENT = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def available_cpus() -> int:
+    """Return the number of CPUs that this process may use: its affinity and its control group's quota."""
+    try:
+        cpus = len(os.sched_getaffinity(0))
+    except AttributeError:  # systems without affinity
+        cpus = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, min(cpus, cpus if quota is None else int(quota + 0.5)))
+
+
+def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Return the CPUs' worth of time that the control group allows, None where there is no limit."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    try:
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (ValueError, ZeroDivisionError):  # "max"
+        return None
+
+
+def thread_limit(threads: int | None) -> int:
+    """Return the most threads to use: as asked, or from the environment, or all available CPUs."""
+    if threads is not None:
+        return threads
+    for name in ENVIRONMENT:
+        value = os.environ.get(name, "").split(",")[0].strip()
+        if value.isdigit() and int(value) > 0:
+            return min(int(value), available_cpus())
+    return available_cpus()
+
+
+def useful_members(sizes: tuple[int, ...], batch_size: int, limit: int) -> int:
+    """Return how many threads a network's minibatches keep busy, at most ``limit``."""
+    multiply_adds = 3 * batch_size * sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return max(1, min(limit, multiply_adds // MULTIPLY_ADDS_PER_MEMBER))

@@ -1,0 +1,314 @@
+"""The Trainer: minibatch SGD over epochs, thin around the compiled engine."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp import inputs
+from fastmlp.engine import Engine
+from fastmlp.errors import DivergedError
+from fastmlp.history import EpochFigures, History
+from fastmlp.kernels import update
+from fastmlp.kernels.activation import Choice
+from fastmlp.kernels.gather import Rows, rows_of
+from fastmlp.kernels.update import Descent
+from fastmlp.options import Options
+from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
+from fastmlp.sampling import epoch_order
+from fastmlp.threads import thread_limit
+
+Callback = Callable[[EpochFigures], object]
+GRADIENT_ROWS = 256
+
+
+class Trainer:
+    """Train a multilayer perceptron classifier: ReLU layers, softmax, minibatch SGD.
+
+    The loss is mean(-log softmax(scores)[y]) + l2 * sum |W|^2; biases are not regularised.
+
+    Parameters
+    ----------
+    hidden : widths of the hidden layers, none for softmax regression
+    learning_rate, learning_rate_decay : the rate, and what multiplies it after each epoch
+    l2 : weight of the penalty; its gradient is 2 * l2 * W
+    batch_size : rows a minibatch; a shorter last one is trained too
+    epochs : passes over N rows each
+    momentum, nesterov : V = momentum V - rate dW; W += V, or W += momentum V - rate dW
+    sampling : "shuffle" visits every row once an epoch; "choice" draws N rows an epoch with replacement
+    input_scale : multiplies inputs as a minibatch is gathered (1 / 255 for pixels that stay uint8 in memory)
+    init : "he" (normal, variance 2 / inputs; He et al., 2015) or a number, the standard deviation of normal weights
+    dtype : "float32" or "float64", of parameters and arithmetic
+    threads : the most threads to use; None for as many as this process may. Results never depend on it
+    seed : of the initial weights and the order of rows; None for a new one each time
+    max_steps : stop after so many minibatches, None for no limit
+
+    Attributes
+    ----------
+    classes_ : (C,) sorted labels; history_ : History of the last fit; threads_ : threads used for training;
+    compile_seconds : seconds that the last fit waited for compiled kernels; interrupted : whether Ctrl-C ended it
+    """
+
+    def __init__(
+        self,
+        hidden: Iterable[int] | int = (128,),
+        learning_rate: float = 0.1,
+        learning_rate_decay: float = 0.95,
+        l2: float = 1e-4,
+        batch_size: int = 128,
+        epochs: int = 10,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        sampling: str = "shuffle",
+        input_scale: float = 1.0,
+        init: str | float = "he",
+        dtype: str = "float32",
+        threads: int | None = None,
+        seed: int | None = 0,
+        max_steps: int | None = None,
+    ) -> None:
+        named = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
+        self.options = Options(**named)
+        self.compile_seconds = 0.0
+        self.interrupted = False
+        self.history_ = History()
+        self._engine: Engine | None = None
+        self._start: dict[str, NDArray[Any]] | None = None
+
+    def __repr__(self) -> str:
+        """Show the options that differ from the defaults."""
+        default = Options()
+        shown = (
+            f"{name}={value!r}"
+            for name in Options.__dataclass_fields__
+            if (value := getattr(self.options, name)) != getattr(default, name)
+        )
+        return f"Trainer({', '.join(shown)})"
+
+    # ---- training ----
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> History:
+        """Train from new weights, or from those that ``parameters`` was set to since the last fit.
+
+        X : (N, D) real numbers; uint8, float32 and float64 in C order are read where they are, never copied whole
+        y : (N,) integers or strings
+        validation_data : (X, y) to measure after each epoch
+        callbacks : each is called with the EpochFigures of an epoch; one that returns True ends the training
+
+        Ctrl-C ends training after whole minibatches, with a warning. Raises ValueError or TypeError for input that
+        cannot be trained on, DivergedError when the loss stops being finite: the last finite parameters are kept.
+        """
+        data, labels = self._training_data(X, y)
+        callbacks = tuple(callbacks)
+        classes, numbers = inputs.find_classes(labels)
+        validation = (
+            None if validation_data is None else self._validation(validation_data, data.columns, classes)
+        )
+        sizes = (data.columns, *self.options.hidden, len(classes))
+        random = np.random.default_rng(self.options.seed)
+        start = self._starting_parameters(sizes, random)
+
+        engine = self._new_engine(sizes, self._rule(), min(self.options.batch_size, len(numbers)))
+        self.compile_seconds = engine.compile(data)
+        engine.write(start)
+        self._engine, self.classes_, self._start = engine, classes, None
+        self.history_, self.interrupted = History(), False
+        try:
+            self._run(engine, data, numbers, validation, callbacks, random)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        return self.history_
+
+    def _run(
+        self,
+        engine: Engine,
+        data: Rows,
+        y: NDArray[np.int64],
+        validation: tuple[Rows, NDArray[np.int64]] | None,
+        callbacks: tuple[Callback, ...],
+        random: np.random.Generator,
+    ) -> None:
+        """Train all epochs and record them."""
+        options = self.options
+        rate = options.learning_rate
+        steps = math.inf if options.max_steps is None else options.max_steps
+        with engine.trainer() as train:
+            for epoch in range(1, options.epochs + 1):
+                order = epoch_order(random, len(y), options.sampling)[
+                    : int(min(len(y), steps * engine.batch_size))
+                ]
+                steps -= -(-len(order) // engine.batch_size)
+                kept = engine.slots.copy()
+                began = time.perf_counter()
+                total = train(data, y, order, Descent(rate, 2 * options.l2, options.momentum))
+                seconds = time.perf_counter() - began
+                penalty = options.l2 * engine.sum_of_squares()
+                loss = total / len(order) + penalty
+                if not math.isfinite(loss):
+                    engine.slots[...] = kept
+                    raise DivergedError(self._divergence(epoch, rate))
+                measured = (None, None) if validation is None else self._measure(engine, *validation, penalty)
+                figures = EpochFigures(epoch, options.epochs, loss, *measured, rate, seconds, len(order))
+                self.history_.add(figures)
+                # every callback hears of the epoch, whichever ends the training
+                if any([callback(figures) is True for callback in callbacks]) or steps <= 0:
+                    return
+                rate *= options.learning_rate_decay
+
+    def _rule(self) -> Choice:
+        if self.options.momentum == 0:
+            return update.SGD
+        return update.NESTEROV if self.options.nesterov else update.MOMENTUM
+
+    def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int) -> Engine:
+        return Engine(
+            sizes, batch_size, np.dtype(self.options.dtype), rule, thread_limit(self.options.threads)
+        )
+
+    def _training_data(self, X: ArrayLike, y: ArrayLike) -> tuple[Rows, NDArray[Any]]:
+        matrix = self._checked(X)
+        return self._rows(matrix), inputs.check_y(y, len(matrix))
+
+    def _checked(self, X: ArrayLike, name: str = "X", columns: int | None = None) -> NDArray[Any]:
+        return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
+
+    def _rows(self, X: NDArray[Any]) -> Rows:
+        return rows_of(X, self.options.input_scale, self.options.dtype)
+
+    def _validation(
+        self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, classes: NDArray[Any]
+    ) -> tuple[Rows, NDArray[np.int64]]:
+        try:
+            X, y = validation_data
+        except (TypeError, ValueError):
+            raise TypeError("validation_data must be a pair (X, y)") from None
+        matrix = self._checked(X, "validation X", columns)
+        labels = inputs.check_y(y, len(matrix), "validation y")
+        return self._rows(matrix), inputs.class_numbers(labels, classes, "validation y")
+
+    def _starting_parameters(
+        self, sizes: tuple[int, ...], random: np.random.Generator
+    ) -> Mapping[str, NDArray[Any]]:
+        if self._start is None:
+            return initial_parameters(sizes, self.options.init, random)
+        if sizes_of(self._start) != sizes:
+            raise ValueError(
+                f"parameters were set for layers {sizes_of(self._start)}, the data and hidden need {sizes}"
+            )
+        return self._start
+
+    @staticmethod
+    def _measure(engine: Engine, data: Rows, y: NDArray[np.int64], penalty: float) -> tuple[float, float]:
+        """Return the loss and the accuracy on validation data."""
+        scores = engine.scores(data, len(y)).astype(np.float64)
+        losses = _log_sum_exp(scores) - scores[np.arange(len(y)), y]
+        return float(losses.mean() + penalty), float((scores.argmax(axis=1) == y).mean())
+
+    def _divergence(self, epoch: int, rate: float) -> str:
+        return (
+            f"the loss stopped being finite in epoch {epoch}; the last finite parameters are kept. Likely causes: "
+            f"learning_rate={rate:g} is too high, or inputs are not scaled (input_scale={self.options.input_scale:g}; "
+            "aim for values near 1)"
+        )
+
+    # ---- using ----
+
+    def decision_function(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the scores (N, C) of rows X (N, D), in the order of ``classes_``."""
+        engine = self._fitted()
+        matrix = self._checked(X, columns=engine.sizes[0])
+        return engine.scores(self._rows(matrix), len(matrix))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the probabilities (N, C) of rows X (N, D), in the order of ``classes_``."""
+        scores = self.decision_function(X)
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True)
+        return scores
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable label of each of the rows X (N, D)."""
+        labels: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
+        return labels
+
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
+        """Return the share of the rows X (N, D) whose label ``predict`` gets right."""
+        predicted = self.predict(X)
+        return float((predicted == inputs.check_y(y, len(predicted))).mean())
+
+    @property
+    def threads_(self) -> int:
+        """Threads that training used."""
+        return self._fitted().members
+
+    def _fitted(self) -> Engine:
+        if self._engine is None:
+            raise ValueError("this Trainer has no parameters yet: call fit first, or set parameters")
+        return self._engine
+
+    # ---- parameters ----
+
+    @property
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """The weights and biases, copies: {"W1": (D, H), "b1": (H,), ..., in the chosen dtype}.
+
+        Setting them sets what predicts, and where the next fit starts.
+        """
+        return self._fitted().read()
+
+    @parameters.setter
+    def parameters(self, parameters: Mapping[str, ArrayLike]) -> None:
+        checked = check_parameters(parameters, self.options)
+        sizes = sizes_of(checked)
+        if self._engine is None or self._engine.sizes != sizes:
+            if self._engine is not None:
+                raise ValueError(f"parameters must be of layers {self._engine.sizes} as fitted, got {sizes}")
+            self._engine = self._new_engine(sizes, self._rule(), self.options.batch_size)
+            self._engine.compile(self._rows(np.zeros((1, sizes[0]), self.options.dtype)))
+            self.classes_ = np.arange(sizes[-1])
+        self._engine.write(checked)
+        self._start = checked
+
+    def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, NDArray[Any]]]:
+        """Return the loss over all rows, and its gradients, named and shaped as ``parameters``.
+
+        y holds labels of ``classes_``. The parameters stay as they are.
+        """
+        fitted = self._fitted()
+        matrix = self._checked(X, columns=fitted.sizes[0])
+        numbers = inputs.class_numbers(inputs.check_y(y, len(matrix)), self.classes_, "y")
+        data, count = self._rows(matrix), len(matrix)
+        engine = self._new_engine(fitted.sizes, update.ACCUMULATE, min(GRADIENT_ROWS, count))
+        engine.compile(data)
+        parameters = fitted.read()
+        engine.write(parameters)
+        whole = count - count % engine.batch_size
+        order = np.arange(count)
+        with engine.trainer() as train:  # each minibatch counts by its share of the rows
+            total = sum(
+                train(data, numbers, rows, Descent(min(len(rows), engine.batch_size) / count, 0.0, 0.0))
+                for rows in (order[:whole], order[whole:])
+            )
+        gradients = engine.read(slot=1)
+        for name in gradients:
+            if name.startswith("W"):
+                gradients[name] += 2 * self.options.l2 * parameters[name]
+        return total / count + self.options.l2 * engine.sum_of_squares(), gradients
+
+
+def _log_sum_exp(scores: NDArray[Any]) -> NDArray[Any]:
+    """Return log(sum(exp(row))) of each row of scores (N, C), however far from 0 they are."""
+    largest = scores.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1)))

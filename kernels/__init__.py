@@ -1,0 +1,1 @@
+"""The compiled core: arrays in, arrays out. See README.md in this folder."""

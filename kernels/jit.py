@@ -1,0 +1,212 @@
+"""The one way in which fastmlp compiles: decorators, the cache on disk, and choices made when a kernel is compiled.
+
+Every compiled kernel is one file in the user's cache folder. Its name is a hash of everything that the machine code
+depends on: the content of every file in ``kernels/``, the versions of Numba, LLVM and NumPy, the processor and its
+features, the function and its argument types. A stale kernel therefore cannot be found, and processes that compile
+the same kernel at once write the same file, each whole under a temporary name first. Numba's own cache keys by the one
+source file that a function stands in, and numbers its files in an index that processes overwrite for one another.
+"""
+
+import hashlib
+import logging
+import os
+import pickle
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+import platformdirs
+from numba.core import cgutils, types
+from numba.core.caching import CompileResultCacheImpl, _Cache
+from numba.core.imputils import lower_constant
+from numba.extending import intrinsic, models, register_model, typeof_impl
+
+logger = logging.getLogger("fastmlp")
+
+# Contraction alone: products and sums may fuse, nothing else changes. NaN and infinity stay visible, sums keep their
+# order, and results are the same bits whichever loop a compiler picks.
+FASTMATH = {"contract"}
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Return the folder for compiled kernels, made if need be, or None where none can be written."""
+    root = os.environ.get("NUMBA_CACHE_DIR")
+    try:
+        folder = (
+            Path(root) / "fastmlp" if root else Path(platformdirs.user_cache_dir("fastmlp", appauthor=False))
+        )
+        folder = folder / "kernels"
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except (OSError, RuntimeError):
+        return None
+
+
+@cache
+def source_digest() -> str:
+    """Return a hash of every Python file in this folder and of the versions that turn it into machine code."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(repr((numba.__version__, llvmlite.__version__, np.__version__, sys.version_info)).encode())
+    return digest.hexdigest()
+
+
+@cache
+def announce_compilation() -> None:
+    """Say once that the next seconds go to compiling: nobody should wonder why a first fit waits."""
+    kept = "once, then kept on disk" if cache_folder() else "in memory only: no cache folder can be written"
+    logger.warning("compiling kernels for this CPU (%s), a few seconds", kept)
+
+
+class KernelCache(_Cache):
+    """One file for each compiled kernel, named by the hash of all that it depends on."""
+
+    def __init__(self, function):
+        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+
+    @property
+    def cache_path(self):
+        return str(cache_folder())
+
+    def path(self, signature, codegen) -> Path | None:
+        """Return the file for one compiled signature, or None where nothing can be cached."""
+        folder = cache_folder()
+        if folder is None:
+            return None
+        arguments = signature if isinstance(signature, tuple) else signature.args
+        key = repr((source_digest(), codegen.magic_tuple(), self._name, tuple(map(str, arguments))))
+        return folder / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
+
+    def load_overload(self, sig, target_context):
+        target_context.refresh()
+        path = self.path(sig, target_context.codegen())
+        try:
+            reduced = pickle.loads(path.read_bytes()) if path else None
+        except (OSError, EOFError, pickle.UnpicklingError):
+            reduced = None
+        if reduced is None:
+            announce_compilation()
+            return None
+        return CompileResultCacheImpl.rebuild(None, target_context, reduced)
+
+    def save_overload(self, sig, cres):
+        path = self.path(sig, cres.codegen)
+        if path is None or cres.library.has_dynamic_globals:
+            return
+        try:
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
+                file.write(pickle.dumps(cres._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
+            os.replace(file.name, path)
+        except OSError:  # a full or read-only disk: the kernel in memory serves this process
+            return
+
+    def enable(self):
+        """Caching is always on."""
+
+    def disable(self):
+        """Caching is always on."""
+
+    def flush(self):
+        """Nothing is held in memory."""
+
+
+def part(function):
+    """Compile a function into every kernel that calls it, as if written there."""
+    return numba.njit(
+        nogil=True,
+        error_model="numpy",
+        fastmath=FASTMATH,
+        forceinline=True,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )(function)
+
+
+def kernel(function):
+    """Compile a function that runs without the GIL, never raises, and is kept on disk."""
+    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH)(function)
+    dispatcher._cache = KernelCache(function)
+    return dispatcher
+
+
+def address_of(dispatcher, arguments) -> int:
+    """Compile a kernel for these Numba types, or load it, and return the address that ``call`` takes."""
+    dispatcher.compile(tuple(arguments))
+    compiled = dispatcher.overloads[tuple(arguments)]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+@intrinsic
+def call(typing_context, address, *arguments):
+    """``call(address, *arguments)``: run a kernel that returns nothing, known by its address only.
+
+    Kernels that reach one another by address are compiled each on its own, once. Called by name, they would be linked
+    and optimised again at every level above them (an epoch then takes 14 s to compile), and compiled again for each
+    combination of activation, optimiser and width. The types must be those given to ``address_of``, except that
+    ``NOTHING`` stands for any Shape or Choice: those are fixed in the machine code.
+    """
+    given = types.StarArgTuple.from_types(arguments)
+
+    def generate(context, builder, signature, values):
+        convention = context.call_conv
+        function_type = convention.get_function_type(types.none, given.types)
+        pointer = builder.inttoptr(values[0], function_type.as_pointer())
+        convention.call_function(
+            builder, pointer, types.none, given.types, cgutils.unpack_tuple(builder, values[1])
+        )
+        return context.get_dummy_value()
+
+    return types.void(types.intp, given), generate
+
+
+class ChoiceType(types.Type):
+    """The Numba type of a Choice: what was chosen is the type, so a kernel is compiled for each."""
+
+    def __init__(self, choice):
+        self.choice = choice
+        super().__init__(name=f"Choice({choice.name})")
+
+
+class Choice:
+    """An option that is fixed when a kernel is compiled, as an activation or an optimiser is.
+
+    Kernels take it as an argument and hand it on; a function overloaded on it does the chosen thing at no cost.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self):
+        return self.name
+
+
+NOTHING = Choice("nothing")
+
+
+@typeof_impl.register(Choice)
+def _typeof_choice(value, context):
+    return ChoiceType(value)
+
+
+@register_model(ChoiceType)
+class _ChoiceModel(models.OpaqueModel):
+    pass
+
+
+@lower_constant(ChoiceType)
+def _constant_choice(context, builder, numba_type, value):
+    return context.get_constant_null(numba_type)
+
+
+numba.extending.unbox(ChoiceType)(
+    lambda numba_type, value, context: numba.extending.NativeValue(
+        cgutils.get_null_value(context.context.get_value_type(numba_type))
+    )
+)

@@ -1,0 +1,191 @@
+"""Where everything lies: layers, panels and buffers.
+
+Sizes: N rows of data, B rows of a minibatch, D inputs, H units of a layer, C classes.
+
+Units are dealt out in panels of 1, 2 or 4 vector registers of columns, and weights are stored panel by panel, each a
+C-ordered matrix (rows, width), so that a kernel walks through memory in one direction. One flat buffer of ``slots``
+times ``size`` numbers holds every weight and bias of a network, and after them, in the same order, what the optimiser
+keeps for each. Columns beyond the last unit and rows beyond the last input are padding: zero at the start, and zero
+for ever, since no gradient reaches them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import from_dtype, types
+
+from fastmlp.kernels.jit import part
+from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, matrix
+
+ROWS = 4  # of a tile. 4 x 4 registers run at 98% of the peak with 32 registers, 4 x 2 at 91 to 94% with 16
+LINE_BYTES = 64
+
+# How much of the peak a tile of so many vectors reaches (measured: kernels/README.md), widest first
+PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.94} if REGISTERS == 32 else {2: 1.0, 1: 0.6}
+
+LAYER = np.dtype(
+    [
+        (name, np.int64)
+        for name in (
+            "inputs",  # real inputs of the layer
+            "units",  # real units
+            "vectors",  # vector registers across a panel
+            "width",  # columns of a panel
+            "panels",
+            "rows",  # stored rows of a panel: inputs and padding
+            "weights",  # where the first panel starts in the parameters
+            "biases",  # where the biases start
+            "stride",  # columns of the layer's matrices in the scratch buffer
+            "activations",  # where they start there (the output layer: its scores)
+            "gradients",  # where the gradients of the weighted inputs start there
+            "affine",  # addresses of the layer's kernels (kernels.program)
+            "backprop",
+            "update",
+            "update_biases",
+            "transpose",
+            "softmax_nll",
+        )
+    ]
+)
+
+
+def matrix_type(dtype) -> types.Array:
+    """Return the Numba type of a C-ordered matrix."""
+    return types.Array(from_dtype(np.dtype(dtype)), 2, "C")
+
+
+class Panel(NamedTuple):
+    """A panel of weights, with what the optimiser keeps for each: slot s of it lies ``s * size`` further on."""
+
+    buffer: np.ndarray
+    start: int
+    rows: int
+    width: int
+    size: int
+
+
+@part
+def values(panel, slot):
+    """Return slot 0 (the weights) or a later one (the optimiser's) of a panel as a matrix (rows, width)."""
+    return matrix(panel.buffer, panel.start + slot * panel.size, panel.rows, panel.width)
+
+
+@part
+def weights_of(layer, p, buffer, size):
+    """Return panel p of a layer's weights."""
+    return Panel(buffer, layer.weights + p * layer.rows * layer.width, layer.rows, layer.width, size)
+
+
+@part
+def biases_of(layer, p, buffer, size):
+    """Return the biases of panel p as a panel of one row."""
+    return Panel(buffer, layer.biases + p * layer.width, 1, layer.width, size)
+
+
+@part
+def share(count, member, members):
+    """Return the range of ``count`` things that belongs to a member of a team."""
+    return count * member // members, count * (member + 1) // members
+
+
+@part
+def share_of_rows(count, member, members):
+    """Return a member's range of rows, in whole tiles; the last may reach beyond ``count``."""
+    first, last = share((count + ROWS - 1) // ROWS, member, members)
+    return first * ROWS, last * ROWS
+
+
+def lanes(dtype) -> int:
+    """Return how many numbers a vector register holds."""
+    return VECTOR_BYTES // np.dtype(dtype).itemsize
+
+
+def round_up(count: int, multiple: int) -> int:
+    """Return the smallest multiple that is not below ``count``."""
+    return -(-count // multiple) * multiple
+
+
+def odd_lines(columns: int, dtype) -> int:
+    """Return a row length of an odd number of cache lines: rows then spread over all sets of a cache."""
+    line = LINE_BYTES // np.dtype(dtype).itemsize
+    lines = -(-columns // line)
+    return (lines + 1 - lines % 2) * line
+
+
+def panel_vectors(units: int, dtype, members: int) -> int:
+    """Choose the width of a layer's panels, in vectors: the one with which the busiest member has least to do."""
+    vectors = round_up(units, lanes(dtype)) // lanes(dtype)
+
+    def work(width: int) -> float:
+        return -(-(-(-vectors // width)) // members) * width / PANEL_EFFICIENCY[width]
+
+    return min(PANEL_EFFICIENCY, key=work)
+
+
+class Layout(NamedTuple):
+    """The layers of a network, and the sizes of the buffers they lie in."""
+
+    layers: np.ndarray  # LAYER records, the output layer last
+    size: int  # numbers in a slot of the parameters
+    scratch: int  # numbers in the scratch buffer
+    batch_rows: int
+    input_stride: int
+    transposed: int  # numbers that one member needs for a transposed panel
+
+
+def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int) -> Layout:
+    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches and a team."""
+    layers = np.zeros(len(sizes) - 1, LAYER)
+    rows, start, scratch, transposed = round_up(sizes[0], ROWS), 0, 0, 0
+    batch_rows = round_up(batch_size, ROWS)
+    for l, layer in enumerate(layers):
+        is_output = l == len(layers) - 1
+        vectors = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
+        width = vectors * lanes(dtype)
+        panels = -(-sizes[l + 1] // width)
+        stride = odd_lines(panels * width, dtype)
+        matrix_size = batch_rows * stride
+        layer["inputs"], layer["units"] = sizes[l], sizes[l + 1]
+        layer["vectors"], layer["width"], layer["panels"], layer["rows"] = vectors, width, panels, rows
+        layer["weights"], layer["biases"] = start, start + panels * rows * width
+        layer["stride"] = stride
+        layer["activations"] = scratch
+        layer["gradients"] = scratch if is_output else scratch + matrix_size
+        start += panels * (rows + 1) * width
+        scratch += matrix_size * (1 if is_output else 2)
+        if l:
+            transposed = max(transposed, panels * width * int(layers[l - 1]["width"]))
+        rows = panels * width
+    return Layout(layers, start, scratch, batch_rows, odd_lines(sizes[0], dtype), transposed)
+
+
+def aligned(shape, dtype) -> np.ndarray:
+    """Return zeros that start on a cache line."""
+    count, item = int(np.prod(shape)), np.dtype(dtype).itemsize
+    memory = np.zeros(count * item + LINE_BYTES, np.uint8)
+    skip = -memory.ctypes.data % LINE_BYTES
+    return memory[skip : skip + count * item].view(dtype).reshape(shape)
+
+
+def pack(layer, buffer: np.ndarray, W: np.ndarray, b: np.ndarray) -> None:
+    """Write plain weights (inputs, units) and biases (units,) to a layer's place in a slot of the parameters."""
+    weights, biases = _stored(layer, buffer)
+    units = int(layer["units"])
+    padded = np.zeros((int(layer["rows"]), biases.size), buffer.dtype)
+    padded[: W.shape[0], :units] = W
+    weights[...] = padded.reshape(padded.shape[0], len(weights), -1).swapaxes(0, 1)
+    biases[:units] = b
+
+
+def unpack(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return copies of a layer's weights (inputs, units) and biases (units,) from a slot of the parameters."""
+    weights, biases = _stored(layer, buffer)
+    inputs, units = int(layer["inputs"]), int(layer["units"])
+    W = weights.swapaxes(0, 1)[:inputs].reshape(inputs, -1)[:, :units]
+    return np.ascontiguousarray(W), biases[:units].copy()
+
+
+def _stored(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    panels, rows, width = int(layer["panels"]), int(layer["rows"]), int(layer["width"])
+    weights, biases = int(layer["weights"]), int(layer["biases"])
+    return buffer[weights:biases].reshape(panels, rows, width), buffer[biases : biases + panels * width]

@@ -1,0 +1,52 @@
+"""Matrix products, each ended while its tile is still in registers.
+
+affine      A[:, j:] = f(X W + b)                  forward, a panel of columns at a time
+backprop    G[:, j:] = (G' W'^T) * f'(A)           gradient of a layer's weighted inputs, from the next layer's
+"""
+
+from fastmlp.kernels.activation import activate, slope
+from fastmlp.kernels.jit import kernel
+from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.tile import VECTOR_BYTES, load, load_row, load_transposed, outer, store, zeros
+
+
+@kernel
+def affine(shape, choice, X, W, b, A, j, first, last, depth):
+    """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
+
+    shape: of the tiles, ROWS rows and the panel's vectors; choice: the activation
+    X: (>= last, >= depth), W: (>= depth, width), b: (1, width), A: (>= last, >= j + width), C-ordered, one dtype;
+        A overlaps none of the others
+    first, last: multiples of ROWS; rows of X beyond the minibatch may hold anything
+    """
+    bias = load_row(shape, b, 0, 0)
+    for i in range(first, last, ROWS):
+        Z = bias
+        for k in range(depth):
+            Z = outer(Z, X, i, k, W, k, 0)
+        store(activate(choice, Z), A, i, j)
+
+
+@kernel
+def backprop(shape, choice, G_next, WT, A, G, j, rows, depth):
+    """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(A[:rows, j : j + width])``.
+
+    shape, choice: as in ``affine``; rows: a multiple of ROWS
+    G_next: (>= rows, >= depth) the gradient of the next layer's weighted inputs
+    WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
+    A, G: (>= rows, >= j + width); G overlaps none of the others
+    """
+    for i in range(0, rows, ROWS):
+        dA = zeros(shape, G)
+        for k in range(depth):
+            dA = outer(dA, G_next, i, k, WT, k, 0)
+        store(dA * slope(choice, load(shape, A, i, j)), G, i, j)
+
+
+@kernel
+def transpose_rows(W, first, width, out, k):
+    """``out[k : k + W.shape[1], :width] = W[first : first + width].T``; both sides are whole registers."""
+    lanes = VECTOR_BYTES // out.itemsize
+    for i in range(0, width, lanes):
+        for j in range(0, W.shape[1], lanes):
+            store(load_transposed(W, first + i, j), out, k + j, i)

@@ -1,0 +1,28 @@
+"""The scores of many rows, a block of rows at a time: memory stays bounded for any number of rows."""
+
+from fastmlp.kernels.jit import NOTHING, call, kernel
+from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.step import Member, activations_of, apply_layer, forward, inputs_of
+
+
+@kernel
+def predict(network, data, order, first, last, work, out):
+    """``out[i] = scores of row i`` for i from first to last; ``work`` is the caller's alone.
+
+    network: Network, data: Rows, order: (0,) int64, work: Workspace, out: (N, C) compute dtype
+    """
+    alone = Member(0, 1)
+    l = len(network.layers) - 1
+    layer = network.layers[l]
+    X = work.inputs[0]
+    Z = activations_of(layer, work)
+    for start in range(first, last, X.shape[0]):
+        rows = min(X.shape[0], last - start)
+        whole_rows = (rows + ROWS - 1) // ROWS * ROWS
+        call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, X)
+        forward(network, X, rows, work, alone)
+        A = inputs_of(l, network, X, work)
+        apply_layer(layer, network, A, Z, 0, layer.panels, 0, whole_rows)
+        for i in range(rows):
+            for c in range(layer.units):
+                out[start + i, c] = Z[i, c]

@@ -1,0 +1,44 @@
+"""Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser's rule."""
+
+import numpy as np
+from numba import from_dtype, types, typeof
+
+from fastmlp.kernels.activation import IDENTITY
+from fastmlp.kernels.jit import Choice, address_of
+from fastmlp.kernels.layout import ROWS, Panel, matrix_type
+from fastmlp.kernels.matmul import affine, backprop, transpose_rows
+from fastmlp.kernels.softmax_nll import softmax_nll
+from fastmlp.kernels.tile import Shape
+from fastmlp.kernels.update import Descent, update, update_biases
+
+_INT = types.intp
+_INTS = types.Array(types.int64, 1, "C")
+_LOSSES = types.Array(types.float64, 1, "C")
+
+
+def _panel(dtype):
+    buffer = types.Array(from_dtype(np.dtype(dtype)), 1, "C")
+    return types.NamedTuple((buffer, _INT, _INT, _INT, _INT), Panel)
+
+
+_DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
+
+
+def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice) -> None:
+    """Compile or load the kernels of each layer and write their addresses into its record."""
+    layers["softmax_nll"] = address_of(
+        softmax_nll, (matrix_type(dtype), _INTS, _INTS, _INT, _INT, _INT, _INT, types.float64, _LOSSES)
+    )
+    layers["transpose"] = address_of(
+        transpose_rows, (matrix_type(dtype), _INT, _INT, matrix_type(dtype), _INT)
+    )
+    M, P = matrix_type(dtype), _panel(dtype)
+    for l, layer in enumerate(layers):
+        tile, row = typeof(Shape(ROWS, int(layer["vectors"]))), typeof(Shape(1, int(layer["vectors"])))
+        is_output = l == len(layers) - 1
+        choice = typeof(IDENTITY if is_output else activation)
+        layer["affine"] = address_of(affine, (tile, choice, M, M, M, M, _INT, _INT, _INT, _INT))
+        if not is_output:
+            layer["backprop"] = address_of(backprop, (tile, choice, M, M, M, M, _INT, _INT, _INT))
+        layer["update"] = address_of(update, (tile, typeof(rule), M, M, _INT, P, _INT, _INT, _INT, _DESCENT))
+        layer["update_biases"] = address_of(update_biases, (row, typeof(rule), M, _INT, P, _INT, _DESCENT))

@@ -1,0 +1,187 @@
+"""One minibatch, all phases, as one member of a team runs it.
+
+A member owns panels of every hidden layer: it computes those columns of the activations, of their gradients and of the
+weights, so that its weights stay in its own cache. Of the output layer it owns the *rows* of the weights that belong
+to its units of the layer before, and a share of the minibatch's rows of the scores. Whenever a phase reads what other
+members wrote, the team meets first.
+
+Every sum runs over all its terms in one order, inside one tile: no result depends on the number of members.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastmlp.kernels.jit import NOTHING, call, part
+from fastmlp.kernels.layout import ROWS, biases_of, share, share_of_rows, values, weights_of
+from fastmlp.kernels.team import meet
+from fastmlp.kernels.tile import matrix
+
+
+class Network(NamedTuple):
+    """A network: its layers (LAYER records) and its parameters, slots of ``size`` numbers."""
+
+    layers: np.ndarray
+    parameters: np.ndarray
+    size: int
+
+
+class Workspace(NamedTuple):
+    """What a team works on: minibatches (2, B, input stride), activations and gradients, and its own state."""
+
+    inputs: np.ndarray
+    scratch: np.ndarray
+    transposed: np.ndarray  # members * numbers of a transposed panel
+    losses: np.ndarray  # (B,) float64
+    team: np.ndarray
+
+
+class Member(NamedTuple):
+    """One member of a team: its number, and how many there are."""
+
+    index: int
+    count: int
+
+
+@part
+def activations_of(layer, work):
+    return matrix(work.scratch, layer.activations, work.inputs.shape[1], layer.stride)
+
+
+@part
+def gradients_of(layer, work):
+    return matrix(work.scratch, layer.gradients, work.inputs.shape[1], layer.stride)
+
+
+@part
+def inputs_of(l, network, X, work):
+    """Return what layer l works on: the minibatch or the activations of the layer before."""
+    return X if l == 0 else activations_of(network.layers[l - 1], work)
+
+
+@part
+def own_panels(layer, member):
+    return share(layer.panels, member.index, member.count)
+
+
+@part
+def apply_layer(layer, network, X, A, first_panel, last_panel, first_row, last_row):
+    """Compute some panels of columns, for some rows, of a layer's activations A from its inputs X."""
+    for p in range(first_panel, last_panel):
+        W = values(weights_of(layer, p, network.parameters, network.size), 0)
+        b = values(biases_of(layer, p, network.parameters, network.size), 0)
+        call(layer.affine, NOTHING, NOTHING, X, W, b, A, p * layer.width, first_row, last_row, layer.inputs)
+
+
+@part
+def forward(network, X, rows, work, member):
+    """Compute the activations of all hidden layers. False if the team was aborted."""
+    last_row = (rows + ROWS - 1) // ROWS * ROWS
+    for l in range(len(network.layers) - 1):
+        layer = network.layers[l]
+        first, last = own_panels(layer, member)
+        A = activations_of(layer, work)
+        apply_layer(layer, network, inputs_of(l, network, X, work), A, first, last, 0, last_row)
+        if not meet(work.team, member.index, member.count):
+            return False
+    return True
+
+
+@part
+def head(network, X, y, order, start, rows, work, member):
+    """Compute this member's rows of the scores, their losses, and the gradient of the mean loss in their place."""
+    l = len(network.layers) - 1
+    layer = network.layers[l]
+    Z = activations_of(layer, work)
+    first, last = share_of_rows(rows, member.index, member.count)
+    apply_layer(layer, network, inputs_of(l, network, X, work), Z, 0, layer.panels, first, last)
+    last = min(last, rows)
+    call(layer.softmax_nll, Z, y, order, start, first, last, layer.units, 1.0 / rows, work.losses)
+
+
+@part
+def backprop_layer(l, network, rows, work, member):
+    """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
+    layer, following = network.layers[l], network.layers[l + 1]
+    A, G, G_next = activations_of(layer, work), gradients_of(layer, work), gradients_of(following, work)
+    columns = following.panels * following.width
+    WT = matrix(work.transposed, member.index * work.transposed.size // member.count, columns, layer.width)
+    last_row = (rows + ROWS - 1) // ROWS * ROWS
+    first, last = own_panels(layer, member)
+    for p in range(first, last):
+        j = p * layer.width
+        for q in range(following.panels):
+            W = values(weights_of(following, q, network.parameters, network.size), 0)
+            call(layer.transpose, W, j, layer.width, WT, q * following.width)
+        call(layer.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, last_row, following.units)
+
+
+@part
+def update_layer(layer, network, X, G, rows, panels, inputs, descent):
+    """Apply the rule to some panels of a layer's weights, for some of its inputs."""
+    for p in range(panels[0], panels[1]):
+        W = weights_of(layer, p, network.parameters, network.size)
+        call(layer.update, NOTHING, NOTHING, X, G, p * layer.width, W, inputs[0], inputs[1], rows, descent)
+
+
+@part
+def update_layer_biases(layer, network, G, rows, panels, descent):
+    for p in range(panels[0], panels[1]):
+        b = biases_of(layer, p, network.parameters, network.size)
+        call(layer.update_biases, NOTHING, NOTHING, G, p * layer.width, b, rows, descent)
+
+
+@part
+def update_output(network, X, rows, work, member, descent):
+    """Apply the rule to this member's rows of the output layer's weights; the first member's are the biases."""
+    l = len(network.layers) - 1
+    layer = network.layers[l]
+    G = gradients_of(layer, work)
+    if l == 0:
+        inputs = share_of_rows(layer.inputs, member.index, member.count)
+    else:
+        before = network.layers[l - 1]
+        first, last = own_panels(before, member)
+        inputs = (first * before.width, last * before.width)
+    everything = (0, layer.panels)
+    update_layer(layer, network, inputs_of(l, network, X, work), G, rows, everything, inputs, descent)
+    if member.index == 0:
+        update_layer_biases(layer, network, G, rows, everything, descent)
+
+
+@part
+def update_hidden(l, network, X, rows, work, member, descent):
+    """Apply the rule to this member's panels of a hidden layer."""
+    layer = network.layers[l]
+    G = gradients_of(layer, work)
+    own = own_panels(layer, member)
+    inputs = (0, (layer.inputs + ROWS - 1) // ROWS * ROWS)
+    update_layer(layer, network, inputs_of(l, network, X, work), G, rows, own, inputs, descent)
+    update_layer_biases(layer, network, G, rows, own, descent)
+
+
+@part
+def backward(network, X, rows, work, member, descent):
+    """Compute all gradients, the last layer's first, and apply the rule. False if the team was aborted.
+
+    A layer is updated only after all members have sent its gradient further down: they read its weights for that.
+    """
+    hidden = len(network.layers) - 1
+    for l in range(hidden - 1, -1, -1):
+        backprop_layer(l, network, rows, work, member)
+        if (
+            l == hidden - 1
+        ):  # the rows of the output layer that a member updates are those that only it has read
+            update_output(network, X, rows, work, member, descent)
+        if hidden > 1 and not meet(work.team, member.index, member.count):
+            return False
+        if l < hidden - 1:
+            update_hidden(l + 1, network, X, rows, work, member, descent)
+    if hidden == 0:
+        update_output(network, X, rows, work, member, descent)
+    # the next minibatch overwrites what others may still be reading: activations, or scores where nothing is hidden
+    if hidden != 1 and not meet(work.team, member.index, member.count):
+        return False
+    if hidden > 0:
+        update_hidden(0, network, X, rows, work, member, descent)
+    return True

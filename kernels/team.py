@@ -1,0 +1,101 @@
+"""Threads that meet: the members of a team all run the same kernel and wait for one another at a barrier.
+
+A team is one int64 array, in which every counter has a cache line (8 numbers) of its own:
+
+    line 0        how often any member has arrived, ever
+    line 1        not zero: give up, one of the members will never arrive
+    line 2 + t    how often member t has arrived
+
+Members are ordinary Python threads that entered a kernel without the GIL. A waiting member spins, since the others
+are rarely more than microseconds behind, and lets other threads run after that.
+"""
+
+import sys
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from fastmlp.kernels.jit import part
+
+LINE = 8
+ARRIVALS, ABORTED, MEMBERS = 0, LINE, 2 * LINE
+SPINS_BEFORE_YIELDING = 20_000
+
+
+def new_team(members: int) -> np.ndarray:
+    """Return the shared state, int64, of a team of that many members."""
+    return np.zeros(MEMBERS + LINE * members, np.int64)
+
+
+def abort(team: np.ndarray) -> None:
+    """Let every waiting member of the team go; their kernels return without doing more."""
+    team[ABORTED] = 1
+
+
+def _pointer(context, builder, array_type, array, i):
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [i])
+
+
+@intrinsic
+def _atomic_add(typing_context, array, i, value):
+    def generate(context, builder, signature, arguments):
+        pointer = _pointer(context, builder, signature.args[0], *arguments[:2])
+        return builder.atomic_rmw("add", pointer, arguments[2], "seq_cst")
+
+    return types.int64(array, types.intp, types.int64), generate
+
+
+@intrinsic
+def _atomic_load(typing_context, array, i):
+    def generate(context, builder, signature, arguments):
+        return builder.load_atomic(_pointer(context, builder, signature.args[0], *arguments), "acquire", 8)
+
+    return types.int64(array, types.intp), generate
+
+
+@intrinsic
+def _pause(typing_context):
+    """Tell the processor that this is a waiting loop, where it has a way to be told."""
+
+    def generate(context, builder, signature, arguments):
+        triple = context.codegen().magic_tuple()[0]
+        name, values = None, []
+        if triple.startswith(("x86_64", "i686")):
+            name = "llvm.x86.sse2.pause"
+        elif triple.startswith(("aarch64", "arm64")):
+            name, values = "llvm.aarch64.hint", [ir.Constant(ir.IntType(32), 1)]
+        if name:
+            function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
+            builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), values)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+_yield_processor = types.ExternalFunction(
+    "SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32()
+)
+
+
+@part
+def meet(team, member, members):
+    """Wait until all members have called this equally often. False if the team was aborted instead."""
+    if members == 1:
+        return True
+    mine = MEMBERS + LINE * member
+    team[mine] += 1
+    everyone = team[mine] * members
+    _atomic_add(team, ARRIVALS, 1)
+    spins = 0
+    while _atomic_load(team, ARRIVALS) < everyone:
+        if _atomic_load(team, ABORTED) != 0:
+            return False
+        spins += 1
+        if spins < SPINS_BEFORE_YIELDING:
+            _pause()
+        else:
+            _yield_processor()
+    return True

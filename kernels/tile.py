@@ -1,0 +1,487 @@
+"""A block of vector registers as a Numba type, with the operators of matrix algebra.
+
+A tile holds ``rows`` x ``vectors`` vector registers, a small matrix of rows x (vectors * lanes) numbers. Loops of
+``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file that writes
+LLVM: the number of lanes and the shapes come from the processor that Numba compiles for and from the dtype.
+
+All matrices are two-dimensional arrays, C-ordered ("rows are contiguous") or, for the left operand of ``outer``, the
+transpose of one. Nothing here checks bounds: callers see to it that whole tiles lie inside their arrays.
+"""
+
+import operator
+
+import numpy as np
+from llvmlite import ir
+from numba import from_dtype, types
+from numba.core import cgutils
+from numba.core.imputils import lower_builtin, lower_constant
+from numba.core.registry import cpu_target
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import intrinsic, models, register_model, typeof_impl
+
+
+def _vector_unit() -> tuple[int, int]:
+    """Return (bytes a vector register holds, number of registers) of the processor that Numba compiles for."""
+    codegen = cpu_target.target_context.codegen()
+    triple, _, features = codegen.magic_tuple()
+    enabled = {flag[1:] for flag in features.split(",") if flag.startswith("+")}
+    if "avx512f" in enabled:
+        return 64, 32
+    if "avx" in enabled:
+        return 32, 16
+    return 16, 32 if triple.startswith(("aarch64", "arm64")) else 16
+
+
+VECTOR_BYTES, REGISTERS = _vector_unit()
+
+
+class Shape:
+    """The shape of a tile: rows x vectors. A constant of the kernels, known when they are compiled."""
+
+    def __init__(self, rows: int, vectors: int):
+        self.rows, self.vectors = rows, vectors
+
+
+class ShapeType(types.Type):
+    """The Numba type of one Shape."""
+
+    def __init__(self, rows, vectors):
+        self.rows, self.vectors = rows, vectors
+        super().__init__(name=f"Shape({rows}x{vectors})")
+
+
+@typeof_impl.register(Shape)
+def _typeof_shape(value, context):
+    return ShapeType(value.rows, value.vectors)
+
+
+@register_model(ShapeType)
+class _ShapeModel(models.OpaqueModel):
+    pass
+
+
+@lower_constant(ShapeType)
+def _constant_shape(context, builder, numba_type, value):
+    return context.get_constant_null(numba_type)
+
+
+class TileType(types.Type):
+    """The Numba type of a tile."""
+
+    def __init__(self, rows, vectors, dtype):
+        self.rows, self.vectors, self.dtype = rows, vectors, dtype
+        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Tile({rows}x{vectors}x{dtype})")
+
+    @property
+    def count(self):
+        return self.rows * self.vectors
+
+    @property
+    def vector(self):
+        scalar = ir.FloatType() if self.dtype == types.float32 else ir.DoubleType()
+        return ir.VectorType(scalar, self.lanes)
+
+    @property
+    def alignment(self):
+        return self.dtype.bitwidth // 8
+
+
+@register_model(TileType)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, manager, tile):
+        super().__init__(manager, tile, ir.ArrayType(tile.vector, tile.count))
+
+
+# ---- pieces of LLVM ----
+
+
+def _index(value: int):
+    return ir.Constant(ir.IntType(64), value)
+
+
+def _splat(builder, vector, scalar):
+    undefined = ir.Constant(vector, ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _call(builder, name, result, *arguments):
+    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
+
+
+def _suffix(vector):
+    return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
+
+
+def _multiply_add(builder, x, y, z):
+    # fmuladd, not fma: without the instruction, fma becomes a library call (1% of the peak instead of 26%)
+    return _call(builder, f"llvm.fmuladd.{_suffix(x.type)}", x.type, x, y, z)
+
+
+class _Array:
+    """Addresses inside a two-dimensional Numba array."""
+
+    def __init__(self, context, builder, array_type, value):
+        self.builder, self.type = builder, array_type
+        array = context.make_array(array_type)(context, builder, value)
+        self.data = array.data
+        self.shape = cgutils.unpack_tuple(builder, array.shape)
+
+    def address(self, i, j):
+        b = self.builder
+        if self.type.layout == "F":
+            offset = b.add(i, b.mul(j, self.shape[0]))
+        else:
+            offset = b.add(b.mul(i, self.shape[1]), j)
+        return b.gep(self.data, [offset])
+
+    def vector(self, tile, pointer, v):
+        pointer = self.builder.gep(pointer, [_index(v * tile.lanes)])
+        return self.builder.bitcast(pointer, tile.vector.as_pointer())
+
+
+def _load_vector(builder, tile, pointer):
+    value = builder.load(pointer)
+    value.align = tile.alignment
+    return value
+
+
+def _build(builder, context, tile, registers):
+    value = ir.Constant(context.get_value_type(tile), ir.Undefined)
+    for k, register in enumerate(registers):
+        value = builder.insert_value(value, register, k)
+    return value
+
+
+def _registers(builder, tile, value):
+    return [builder.extract_value(value, k) for k in range(tile.count)]
+
+
+def _tile_of(shape, array):
+    return TileType(shape.rows, shape.vectors, array.dtype)
+
+
+# ---- making, loading, storing ----
+
+
+def _view(array_type, context, builder, pointer, start, rows, columns):
+    view = context.make_array(array_type)(context, builder)
+    size = _index(array_type.dtype.bitwidth // 8)
+    context.populate_array(
+        view,
+        data=builder.gep(pointer, [start]),
+        shape=(rows, columns),
+        strides=(builder.mul(columns, size), size),
+        itemsize=size,
+        meminfo=None,
+    )
+    return view._getvalue()
+
+
+@intrinsic
+def matrix(typing_context, buffer, start, rows, columns):
+    """``matrix(buffer, start, rows, columns)``: that part of a flat buffer as a C-ordered matrix, without a copy.
+
+    The view owns nothing: it costs no reference count, and the buffer must outlive it.
+    """
+    result = types.Array(buffer.dtype, 2, "C", readonly=not buffer.mutable)
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(buffer)(context, builder, arguments[0])
+        return _view(result, context, builder, source.data, *arguments[1:])
+
+    return result(buffer, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def matrix_of(typing_context, kind, buffer, start, rows, columns):
+    """``matrix_of(kind, bytes, start, rows, columns)``: as ``matrix``, of bytes that hold numbers of another kind.
+
+    kind: a Choice with the name of a NumPy dtype; start: counted in such numbers
+    """
+    result = types.Array(from_dtype(np.dtype(kind.choice.name)), 2, "C", readonly=not buffer.mutable)
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(buffer)(context, builder, arguments[1])
+        pointer = builder.bitcast(source.data, context.get_data_type(result.dtype).as_pointer())
+        return _view(result, context, builder, pointer, *arguments[2:])
+
+    return result(kind, buffer, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def zeros(typing_context, shape, like):
+    """``zeros(shape, like)``: a tile of zeros with the dtype of the array ``like``."""
+
+    def generate(context, builder, signature, arguments):
+        return ir.Constant(context.get_value_type(signature.return_type), None)
+
+    return _tile_of(shape, like)(shape, like), generate
+
+
+@intrinsic
+def load(typing_context, shape, M, i, j):
+    """``load(shape, M, i, j)``: the tile ``M[i : i + rows, j : j + width]``."""
+
+    def generate(context, builder, signature, arguments):
+        tile = signature.return_type
+        matrix = _Array(context, builder, signature.args[1], arguments[1])
+        registers = []
+        for r in range(tile.rows):
+            row = matrix.address(builder.add(arguments[2], _index(r)), arguments[3])
+            registers += [
+                _load_vector(builder, tile, matrix.vector(tile, row, v)) for v in range(tile.vectors)
+            ]
+        return _build(builder, context, tile, registers)
+
+    return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def load_row(typing_context, shape, M, i, j):
+    """``load_row(shape, M, i, j)``: a tile whose every row is ``M[i, j : j + width]``."""
+
+    def generate(context, builder, signature, arguments):
+        tile = signature.return_type
+        array = _Array(context, builder, signature.args[1], arguments[1])
+        start = array.address(arguments[2], arguments[3])
+        row = [_load_vector(builder, tile, array.vector(tile, start, v)) for v in range(tile.vectors)]
+        return _build(builder, context, tile, row * tile.rows)
+
+    return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def store(typing_context, tile, M, i, j):
+    """``store(tile, M, i, j)``: ``M[i : i + rows, j : j + width] = tile``."""
+
+    def generate(context, builder, signature, arguments):
+        value, M, i, j = arguments
+        tile = signature.args[0]
+        matrix = _Array(context, builder, signature.args[1], M)
+        for r in range(tile.rows):
+            row = matrix.address(builder.add(i, _index(r)), j)
+            for v in range(tile.vectors):
+                register = builder.extract_value(value, r * tile.vectors + v)
+                builder.store(register, matrix.vector(tile, row, v)).align = tile.alignment
+        return context.get_dummy_value()
+
+    return types.void(tile, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def load_transposed(typing_context, M, i, j):
+    """``load_transposed(M, i, j)``: the transpose of ``M[i : i + lanes, j : j + lanes]``, a tile of lanes x 1.
+
+    It takes log2(lanes) rounds of exchanging halves of registers.
+    """
+    lanes = VECTOR_BYTES * 8 // M.dtype.bitwidth
+
+    def generate(context, builder, signature, arguments):
+        tile = signature.return_type
+        matrix = _Array(context, builder, signature.args[0], arguments[0])
+        n = tile.lanes
+        rows = []
+        for r in range(n):
+            row = matrix.address(builder.add(arguments[1], _index(r)), arguments[2])
+            rows.append(_load_vector(builder, tile, matrix.vector(tile, row, 0)))
+        distance = n // 2
+        while distance:
+            rows = _exchange_halves(builder, rows, distance)
+            distance //= 2
+        return _build(builder, context, tile, rows)
+
+    return TileType(lanes, 1, M.dtype)(M, types.intp, types.intp), generate
+
+
+def _exchange_halves(builder, rows, distance):
+    """Swap the off-diagonal blocks of size ``distance`` in every pair of rows that far apart."""
+    n = len(rows)
+    low = [k if not k & distance else n + k - distance for k in range(n)]
+    high = [k + distance if not k & distance else n + k for k in range(n)]
+    mask = [ir.Constant(ir.VectorType(ir.IntType(32), n), picks) for picks in (low, high)]
+    out = list(rows)
+    for r in range(n):
+        if not r & distance:
+            a, b = rows[r], rows[r + distance]
+            out[r] = builder.shuffle_vector(a, b, mask[0])
+            out[r + distance] = builder.shuffle_vector(a, b, mask[1])
+    return out
+
+
+# ---- arithmetic ----
+
+
+@intrinsic
+def outer(typing_context, acc, X, i, k, W, kw, j):
+    """``outer(acc, X, i, k, W, kw, j)``: ``acc + X[i : i + rows, k] (outer) W[kw, j : j + width]``."""
+
+    def generate(context, builder, signature, arguments):
+        acc, X, i, k, W, kw, j = arguments
+        tile = signature.args[0]
+        left = _Array(context, builder, signature.args[1], X)
+        right = _Array(context, builder, signature.args[4], W)
+        start = right.address(kw, j)
+        row = [_load_vector(builder, tile, right.vector(tile, start, v)) for v in range(tile.vectors)]
+        for r in range(tile.rows):
+            x = _splat(builder, tile.vector, builder.load(left.address(builder.add(i, _index(r)), k)))
+            for v in range(tile.vectors):
+                n = r * tile.vectors + v
+                term = _multiply_add(builder, x, row[v], builder.extract_value(acc, n))
+                acc = builder.insert_value(acc, term, n)
+        return acc
+
+    index = types.intp
+    return acc(acc, X, index, index, W, index, index), generate
+
+
+_CONTRACT = ("contract",)
+
+
+def _larger(builder, x, y):
+    # written so that a NaN in x stays: a diverging network must show
+    return builder.select(builder.fcmp_ordered("<", x, y), y, x)
+
+
+def _one_where_greater(builder, x, y):
+    one = _splat(builder, x.type, ir.Constant(x.type.element, 1.0))
+    return builder.select(builder.fcmp_ordered(">", x, y), one, ir.Constant(x.type, None))
+
+
+_OPERATIONS = {
+    operator.add: lambda b, x, y: b.fadd(x, y, flags=_CONTRACT),
+    operator.sub: lambda b, x, y: b.fsub(x, y, flags=_CONTRACT),
+    operator.mul: lambda b, x, y: b.fmul(x, y, flags=_CONTRACT),
+    operator.truediv: lambda b, x, y: b.fdiv(x, y, flags=_CONTRACT),
+    operator.gt: _one_where_greater,
+    max: _larger,
+}
+
+
+def _define_operator(python_operator, operation):
+    """Give tiles an operator: what to do with two registers, and that a scalar is spread over one first."""
+
+    @infer_global(python_operator)
+    class Operator(AbstractTemplate):
+        def generic(self, args, kws):
+            if len(args) == 2 and isinstance(args[0], TileType):
+                x, y = args
+                return x(x, y if isinstance(y, TileType) else x.dtype)
+            return None
+
+    def generate(context, builder, signature, arguments):
+        tile = signature.args[0]
+        x = _registers(builder, tile, arguments[0])
+        if isinstance(signature.args[1], TileType):
+            y = _registers(builder, tile, arguments[1])
+        else:
+            y = [_splat(builder, tile.vector, arguments[1])] * tile.count
+        return _build(builder, context, tile, [operation(builder, p, q) for p, q in zip(x, y, strict=True)])
+
+    lower_builtin(python_operator, TileType, TileType)(generate)
+    lower_builtin(python_operator, TileType, types.Float)(generate)
+
+
+for _operator, _operation in _OPERATIONS.items():
+    _define_operator(_operator, _operation)
+
+
+# ---- within a register: lanes and bits ----
+
+
+def _across_lanes(operation):
+    """Make an intrinsic that folds all numbers of a tile to one, halving each time: a fixed order for a fixed shape."""
+
+    @intrinsic
+    def fold(typing_context, x):
+        def generate(context, builder, signature, arguments):
+            tile = signature.args[0]
+            total, *rest = _registers(builder, tile, arguments[0])
+            for register in rest:
+                total = operation(builder, total, register)
+            distance = tile.lanes // 2
+            while distance:
+                turn = [(lane + distance) % tile.lanes for lane in range(tile.lanes)]
+                mask = ir.Constant(ir.VectorType(ir.IntType(32), tile.lanes), turn)
+                total = operation(builder, total, builder.shuffle_vector(total, total, mask))
+                distance //= 2
+            return builder.extract_element(total, _index(0))
+
+        return x.dtype(x), generate
+
+    return fold
+
+
+lane_sum = _across_lanes(lambda b, x, y: b.fadd(x, y))
+lane_max = _across_lanes(_larger)
+
+
+@intrinsic
+def keep_first(typing_context, x, count, fill):
+    """``keep_first(x, count, fill)``: a one-row tile whose columns from ``count`` on are replaced by ``fill``."""
+
+    def generate(context, builder, signature, arguments):
+        x, count, fill = arguments
+        tile = signature.args[0]
+        index = ir.VectorType(ir.IntType(64), tile.lanes)
+        limit, filler = _splat(builder, index, count), _splat(builder, tile.vector, fill)
+        kept = []
+        for v, register in enumerate(_registers(builder, tile, x)):
+            column = ir.Constant(index, [v * tile.lanes + lane for lane in range(tile.lanes)])
+            kept.append(builder.select(builder.icmp_signed("<", column, limit), register, filler))
+        return _build(builder, context, tile, kept)
+
+    return x(x, types.intp, x.dtype), generate
+
+
+def _per_register(generate_one):
+    """Make an intrinsic of one tile from a function of one register."""
+
+    @intrinsic
+    def apply(typing_context, x):
+        def generate(context, builder, signature, arguments):
+            tile = signature.args[0]
+            registers = [generate_one(builder, tile, r) for r in _registers(builder, tile, arguments[0])]
+            return _build(builder, context, tile, registers)
+
+        return x(x), generate
+
+    return apply
+
+
+def _significand_bits(tile):
+    return 23 if tile.dtype == types.float32 else 52
+
+
+def _integer_maker(builder, tile):
+    # adding 1.5 * 2^23 leaves no bits for a fraction, and the integer in the lowest bits
+    return _splat(
+        builder, tile.vector, ir.Constant(tile.vector.element, 1.5 * 2.0 ** _significand_bits(tile))
+    )
+
+
+def _round(builder, tile, x):
+    magic = _integer_maker(builder, tile)
+    return builder.fsub(builder.fadd(x, magic), magic)
+
+
+def _power_of_two(builder, tile, n):
+    bits = _significand_bits(tile)
+    integer = ir.IntType(tile.dtype.bitwidth)
+    shifted = builder.bitcast(
+        builder.fadd(n, _integer_maker(builder, tile)), ir.VectorType(integer, tile.lanes)
+    )
+    exponent = builder.shl(shifted, _splat(builder, shifted.type, ir.Constant(integer, bits)))
+    bias = (2 ** (tile.dtype.bitwidth - bits - 2) - 1) << bits
+    total = builder.add(exponent, _splat(builder, shifted.type, ir.Constant(integer, bias)))
+    return builder.bitcast(total, tile.vector)
+
+
+rounded = _per_register(_round)
+"""``rounded(x)``: the nearest integers, for |x| below 2^22."""
+
+power_of_two = _per_register(_power_of_two)
+"""``power_of_two(n)``: 2^n for a tile of integers from -126 to 127 (float32) or -1022 to 1023 (float64)."""

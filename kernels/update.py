@@ -1,0 +1,96 @@
+"""Backward-plus-update: X^T G accumulates in a tile and becomes new weights there; it never is in memory.
+
+An optimiser's rule turns the tile of a gradient into new weights. With dW = X^T G + decay W (decay is 2 * l2, or 0
+for biases), rate r and momentum m:
+
+    SGD         W -= r dW
+    MOMENTUM    V = m V - r dW;  W += V
+    NESTEROV    V = m V - r dW;  W += m V - r dW                (Sutskever et al., 2013, section 2, rearranged)
+    ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
+"""
+
+from typing import NamedTuple
+
+from numba.extending import overload
+
+from fastmlp.kernels.jit import Choice, ChoiceType, kernel
+from fastmlp.kernels.layout import ROWS, values
+from fastmlp.kernels.tile import load, outer, store, zeros
+
+SGD, MOMENTUM, NESTEROV, ACCUMULATE = map(Choice, ("sgd", "momentum", "nesterov", "accumulate"))
+SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ACCUMULATE: 2}
+"""How many numbers each rule keeps for a weight, the weight among them."""
+
+
+class Descent(NamedTuple):
+    """The numbers of an optimiser's step."""
+
+    rate: float
+    decay: float
+    momentum: float
+
+
+def descend(rule, shape, gradient, panel, i, descent):
+    """Apply the rule to the tile at row i of a panel, given the tile X^T G."""
+
+
+def _sgd(rule, shape, gradient, panel, i, descent):
+    W = values(panel, 0)
+    store(load(shape, W, i, 0) * (1 - descent.rate * descent.decay) - gradient * descent.rate, W, i, 0)
+
+
+def _momentum(rule, shape, gradient, panel, i, descent):
+    W, V = values(panel, 0), values(panel, 1)
+    w = load(shape, W, i, 0)
+    v = load(shape, V, i, 0) * descent.momentum - (gradient + w * descent.decay) * descent.rate
+    store(v, V, i, 0)
+    store(w + v, W, i, 0)
+
+
+def _nesterov(rule, shape, gradient, panel, i, descent):
+    W, V = values(panel, 0), values(panel, 1)
+    w = load(shape, W, i, 0)
+    step = (gradient + w * descent.decay) * descent.rate
+    v = load(shape, V, i, 0) * descent.momentum - step
+    store(v, V, i, 0)
+    store(w + v * descent.momentum - step, W, i, 0)
+
+
+def _accumulate(rule, shape, gradient, panel, i, descent):
+    V = values(panel, 1)
+    store(load(shape, V, i, 0) + gradient * descent.rate, V, i, 0)
+
+
+_RULES = {"sgd": _sgd, "momentum": _momentum, "nesterov": _nesterov, "accumulate": _accumulate}
+
+
+@overload(descend)
+def _descend(rule, shape, gradient, panel, i, descent):
+    if isinstance(rule, ChoiceType):
+        return _RULES[rule.choice.name]
+    return None
+
+
+@kernel
+def update(shape, rule, X, G, j, panel, first, last, depth, descent):
+    """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
+
+    shape: of the tiles, ROWS rows and the panel's vectors; first, last: multiples of ROWS
+    X: (>= depth, >= last) the layer's inputs, G: (>= depth, >= j + width) the gradient of its weighted inputs
+    panel: weights (rows >= last, width), overlapping neither
+    """
+    XT = X.T
+    for i in range(first, last, ROWS):
+        dW = zeros(shape, G)
+        for k in range(depth):
+            dW = outer(dW, XT, i, k, G, k, j)
+        descend(rule, shape, dW, panel, i, descent)
+
+
+@kernel
+def update_biases(shape, rule, G, j, panel, depth, descent):
+    """Apply the rule to a panel of biases (1, width), with the gradient ``G[:depth, j:]`` summed over its rows."""
+    db = zeros(shape, G)
+    for k in range(depth):
+        db = db + load(shape, G, k, j)
+    descend(rule, shape, db, panel, 0, Descent(descent.rate, 0.0, descent.momentum))
