@@ -47,9 +47,7 @@ def check_parameters(parameters: Mapping[str, ArrayLike], options: Options) -> d
         W, b = arrays[f"W{l}"], arrays[f"b{l}"]
         if W.ndim != 2 or 0 in W.shape or b.shape != W.shape[1:] or inputs not in (None, W.shape[0]):
             before = "inputs" if inputs is None else inputs
-            raise ValueError(
-                f"W{l} must have shape ({before}, units) and b{l} (units,), got {W.shape} and {b.shape}"
-            )
+            raise ValueError(f"W{l} must have shape ({before}, units) and b{l} (units,), got {W.shape} and {b.shape}")
         if l < layers and W.shape[1] != options.hidden[l - 1]:
             raise ValueError(f"W{l} must have {options.hidden[l - 1]} units as in hidden, got {W.shape[1]}")
         inputs = W.shape[1]

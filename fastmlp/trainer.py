@@ -111,9 +111,7 @@ class Trainer:
         data, labels = self._training_data(X, y)
         callbacks = tuple(callbacks)
         classes, numbers = inputs.find_classes(labels)
-        validation = (
-            None if validation_data is None else self._validation(validation_data, data.columns, classes)
-        )
+        validation = None if validation_data is None else self._validation(validation_data, data.columns, classes)
         sizes = (data.columns, *self.options.hidden, len(classes))
         random = np.random.default_rng(self.options.seed)
         start = self._starting_parameters(sizes, random)
@@ -145,9 +143,7 @@ class Trainer:
         steps = math.inf if options.max_steps is None else options.max_steps
         with engine.trainer() as train:
             for epoch in range(1, options.epochs + 1):
-                order = epoch_order(random, len(y), options.sampling)[
-                    : int(min(len(y), steps * engine.batch_size))
-                ]
+                order = epoch_order(random, len(y), options.sampling)[: int(min(len(y), steps * engine.batch_size))]
                 steps -= -(-len(order) // engine.batch_size)
                 kept = engine.slots.copy()
                 began = time.perf_counter()
@@ -172,9 +168,7 @@ class Trainer:
         return update.NESTEROV if self.options.nesterov else update.MOMENTUM
 
     def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int) -> Engine:
-        return Engine(
-            sizes, batch_size, np.dtype(self.options.dtype), rule, thread_limit(self.options.threads)
-        )
+        return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, thread_limit(self.options.threads))
 
     def _training_data(self, X: ArrayLike, y: ArrayLike) -> tuple[Rows, NDArray[Any]]:
         matrix = self._checked(X)
@@ -197,9 +191,7 @@ class Trainer:
         labels = inputs.check_y(y, len(matrix), "validation y")
         return self._rows(matrix), inputs.class_numbers(labels, classes, "validation y")
 
-    def _starting_parameters(
-        self, sizes: tuple[int, ...], random: np.random.Generator
-    ) -> Mapping[str, NDArray[Any]]:
+    def _starting_parameters(self, sizes: tuple[int, ...], random: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         if self._start is None:
             return initial_parameters(sizes, self.options.init, random)
         if sizes_of(self._start) != sizes:

@@ -4,10 +4,9 @@
 ``a`` itself, so that the weighted inputs z need not be kept. Each must keep zero at zero: padding stays zero.
 """
 
-from numba.extending import overload
-
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel
-from fastmlp.kernels.tile import Shape, load, store
+from fastmlp.kernels.tile import VECTOR_BYTES, load, store
+from numba.extending import overload
 
 IDENTITY = Choice("identity")
 RELU = Choice("relu")
@@ -39,3 +38,17 @@ def _slope(choice, a):
     if isinstance(choice, ChoiceType):
         return _ACTIVATIONS[choice.choice.name][1]
     return None
+
+
+@kernel
+def activate_row(shape, choice, Z, A):
+    """``A = activation(Z)`` for matrices (1, whole registers); shape: (1, 1)."""
+    for j in range(0, Z.shape[1], VECTOR_BYTES // Z.itemsize):
+        store(activate(choice, load(shape, Z, 0, j)), A, 0, j)
+
+
+@kernel
+def slope_row(shape, choice, A, out):
+    """``out = activation'``, given A = activation(Z), for matrices (1, whole registers); shape: (1, 1)."""
+    for j in range(0, A.shape[1], VECTOR_BYTES // A.itemsize):
+        store(slope(choice, load(shape, A, 0, j)), out, 0, j)

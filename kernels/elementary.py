@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-from numba import types
-from numba.extending import overload
-
 from fastmlp.kernels.jit import part
 from fastmlp.kernels.tile import power_of_two, rounded
+from numba import types
+from numba.extending import overload
 
 LOG2_E = 1 / math.log(2)
 # ln 2 in two parts, the first with few enough bits that n * LN2_HIGH is exact (Cody and Waite, 1980, chapter 6)
@@ -29,9 +28,7 @@ def _exp_series(r):
     last = 7 if r.dtype == types.float32 else 13
     c = tuple(1 / math.factorial(k) for k in range(last + 1))
     if last == 7:
-        return lambda r: (
-            ((((((r * c[7] + c[6]) * r + c[5]) * r + c[4]) * r + c[3]) * r + c[2]) * r + c[1]) * r + c[0]
-        )
+        return lambda r: ((((((r * c[7] + c[6]) * r + c[5]) * r + c[4]) * r + c[3]) * r + c[2]) * r + c[1]) * r + c[0]
 
     def series(r):
         p = r * c[13] + c[12]

@@ -1,6 +1,5 @@
 """All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
 
-import numpy as np
 
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import share

@@ -7,11 +7,10 @@ compiled once for all kinds.
 from typing import NamedTuple
 
 import numpy as np
-from numba import types, typeof
-
 from fastmlp.kernels.jit import Choice, address_of, kernel
 from fastmlp.kernels.layout import matrix_type
 from fastmlp.kernels.tile import matrix_of
+from numba import typeof, types
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
 """The kinds of numbers that are read as they lie in memory."""
@@ -35,9 +34,7 @@ def rows_of(X: np.ndarray, scale: float, dtype) -> Rows:
     data = X.reshape(-1).view(np.uint8)
     data.flags.writeable = False
     kind = typeof(READ_IN_PLACE[X.dtype])
-    address = address_of(
-        copy_rows, (kind, _BYTES, _INT, types.float64, _ORDER, _INT, _INT, _INT, matrix_type(dtype))
-    )
+    address = address_of(copy_rows, (kind, _BYTES, _INT, types.float64, _ORDER, _INT, _INT, _INT, matrix_type(dtype)))
     return Rows(data, X.shape[1], float(scale), address)
 
 
@@ -51,8 +48,6 @@ def copy_rows(kind, data, columns, scale, order, start, first, last, out):
     factor = out.dtype.type(scale)
     for r in range(first, last):
         row = order[start + r] if order.size else start + r
-        x = matrix_of(
-            kind, data, row * columns, 1, columns
-        )  # indices from 0 on are what lets this loop become vectors
+        x = matrix_of(kind, data, row * columns, 1, columns)  # indices from 0 on are what lets this loop become vectors
         for d in range(columns):
             out[r, d] = out.dtype.type(x[0, d]) * factor

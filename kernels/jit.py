@@ -23,7 +23,7 @@ import platformdirs
 from numba.core import cgutils, types
 from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.imputils import lower_constant
-from numba.extending import intrinsic, models, register_model, typeof_impl
+from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
 logger = logging.getLogger("fastmlp")
 
@@ -37,9 +37,7 @@ def cache_folder() -> Path | None:
     """Return the folder for compiled kernels, made if need be, or None where none can be written."""
     root = os.environ.get("NUMBA_CACHE_DIR")
     try:
-        folder = (
-            Path(root) / "fastmlp" if root else Path(platformdirs.user_cache_dir("fastmlp", appauthor=False))
-        )
+        folder = Path(root) / "fastmlp" if root else Path(platformdirs.user_cache_dir("fastmlp", appauthor=False))
         folder = folder / "kernels"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -158,9 +156,7 @@ def call(typing_context, address, *arguments):
         convention = context.call_conv
         function_type = convention.get_function_type(types.none, given.types)
         pointer = builder.inttoptr(values[0], function_type.as_pointer())
-        convention.call_function(
-            builder, pointer, types.none, given.types, cgutils.unpack_tuple(builder, values[1])
-        )
+        convention.call_function(builder, pointer, types.none, given.types, cgutils.unpack_tuple(builder, values[1]))
         return context.get_dummy_value()
 
     return types.void(types.intp, given), generate
@@ -205,8 +201,6 @@ def _constant_choice(context, builder, numba_type, value):
     return context.get_constant_null(numba_type)
 
 
-numba.extending.unbox(ChoiceType)(
-    lambda numba_type, value, context: numba.extending.NativeValue(
-        cgutils.get_null_value(context.context.get_value_type(numba_type))
-    )
-)
+@unbox(ChoiceType)
+def _unbox_choice(numba_type, value, context):
+    return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))

@@ -1,8 +1,6 @@
 """Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser's rule."""
 
 import numpy as np
-from numba import from_dtype, types, typeof
-
 from fastmlp.kernels.activation import IDENTITY
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import ROWS, Panel, matrix_type
@@ -10,6 +8,7 @@ from fastmlp.kernels.matmul import affine, backprop, transpose_rows
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.tile import Shape
 from fastmlp.kernels.update import Descent, update, update_biases
+from numba import from_dtype, typeof, types
 
 _INT = types.intp
 _INTS = types.Array(types.int64, 1, "C")
@@ -29,9 +28,7 @@ def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice) -> Non
     layers["softmax_nll"] = address_of(
         softmax_nll, (matrix_type(dtype), _INTS, _INTS, _INT, _INT, _INT, _INT, types.float64, _LOSSES)
     )
-    layers["transpose"] = address_of(
-        transpose_rows, (matrix_type(dtype), _INT, _INT, matrix_type(dtype), _INT)
-    )
+    layers["transpose"] = address_of(transpose_rows, (matrix_type(dtype), _INT, _INT, matrix_type(dtype), _INT))
     M, P = matrix_type(dtype), _panel(dtype)
     for l, layer in enumerate(layers):
         tile, row = typeof(Shape(ROWS, int(layer["vectors"]))), typeof(Shape(1, int(layer["vectors"])))

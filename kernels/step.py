@@ -11,7 +11,6 @@ Every sum runs over all its terms in one order, inside one tile: no result depen
 from typing import NamedTuple
 
 import numpy as np
-
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import ROWS, biases_of, share, share_of_rows, values, weights_of
 from fastmlp.kernels.team import meet
@@ -169,9 +168,7 @@ def backward(network, X, rows, work, member, descent):
     hidden = len(network.layers) - 1
     for l in range(hidden - 1, -1, -1):
         backprop_layer(l, network, rows, work, member)
-        if (
-            l == hidden - 1
-        ):  # the rows of the output layer that a member updates are those that only it has read
+        if l == hidden - 1:  # the rows of the output layer that a member updates are those that only it has read
             update_output(network, X, rows, work, member, descent)
         if hidden > 1 and not meet(work.team, member.index, member.count):
             return False

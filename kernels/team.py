@@ -13,12 +13,11 @@ are rarely more than microseconds behind, and lets other threads run after that.
 import sys
 
 import numpy as np
+from fastmlp.kernels.jit import part
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-from fastmlp.kernels.jit import part
 
 LINE = 8
 ARRIVALS, ABORTED, MEMBERS = 0, LINE, 2 * LINE
@@ -75,9 +74,7 @@ def _pause(typing_context):
     return types.void(), generate
 
 
-_yield_processor = types.ExternalFunction(
-    "SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32()
-)
+_yield_processor = types.ExternalFunction("SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32())
 
 
 @part

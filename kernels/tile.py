@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.core.imputils import lower_builtin, lower_constant
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import intrinsic, models, register_model, typeof_impl
+from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
 
 def _vector_unit() -> tuple[int, int]:
@@ -63,6 +63,11 @@ class _ShapeModel(models.OpaqueModel):
 @lower_constant(ShapeType)
 def _constant_shape(context, builder, numba_type, value):
     return context.get_constant_null(numba_type)
+
+
+@unbox(ShapeType)
+def _unbox_shape(numba_type, value, context):
+    return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
 
 
 class TileType(types.Type):
@@ -232,9 +237,7 @@ def load(typing_context, shape, M, i, j):
         registers = []
         for r in range(tile.rows):
             row = matrix.address(builder.add(arguments[2], _index(r)), arguments[3])
-            registers += [
-                _load_vector(builder, tile, matrix.vector(tile, row, v)) for v in range(tile.vectors)
-            ]
+            registers += [_load_vector(builder, tile, matrix.vector(tile, row, v)) for v in range(tile.vectors)]
         return _build(builder, context, tile, registers)
 
     return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
@@ -458,9 +461,7 @@ def _significand_bits(tile):
 
 def _integer_maker(builder, tile):
     # adding 1.5 * 2^23 leaves no bits for a fraction, and the integer in the lowest bits
-    return _splat(
-        builder, tile.vector, ir.Constant(tile.vector.element, 1.5 * 2.0 ** _significand_bits(tile))
-    )
+    return _splat(builder, tile.vector, ir.Constant(tile.vector.element, 1.5 * 2.0 ** _significand_bits(tile)))
 
 
 def _round(builder, tile, x):
@@ -471,9 +472,7 @@ def _round(builder, tile, x):
 def _power_of_two(builder, tile, n):
     bits = _significand_bits(tile)
     integer = ir.IntType(tile.dtype.bitwidth)
-    shifted = builder.bitcast(
-        builder.fadd(n, _integer_maker(builder, tile)), ir.VectorType(integer, tile.lanes)
-    )
+    shifted = builder.bitcast(builder.fadd(n, _integer_maker(builder, tile)), ir.VectorType(integer, tile.lanes))
     exponent = builder.shl(shifted, _splat(builder, shifted.type, ir.Constant(integer, bits)))
     bias = (2 ** (tile.dtype.bitwidth - bits - 2) - 1) << bits
     total = builder.add(exponent, _splat(builder, shifted.type, ir.Constant(integer, bias)))
