@@ -1,5 +1,6 @@
 """A network in memory and the team that runs kernels on it: the one bridge from Python objects to ``kernels``."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -51,7 +52,8 @@ class Engine:
     @property
     def slots(self) -> NDArray[np.floating]:
         """The parameters and the optimiser's numbers for them, (slots, size), in the kernels' order."""
-        return self._buffer.reshape(-1, self._layout.size)
+        slots: NDArray[np.floating] = self._buffer.reshape(-1, self._layout.size)
+        return slots
 
     def write(self, parameters: Parameters, slot: int = 0) -> None:
         """Set the parameters (or a slot of the optimiser's) from plain arrays named W1, b1, W2 ..."""
@@ -152,7 +154,7 @@ class Engine:
             yield train
 
     def _rows_per_call(self) -> int:
-        multiply_adds = 3 * sum(a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        multiply_adds = 3 * sum(a * b for a, b in itertools.pairwise(self.sizes))
         batches = self.members * MULTIPLY_ADDS_PER_CALL // (multiply_adds * self.batch_size)
         return max(1, batches) * self.batch_size
 

@@ -79,13 +79,14 @@ def _number(
 ) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
+    number = float(value)
+    if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {value}")
-    if value < least:
+    if number < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
-    if value <= above:
+    if number <= above:
         raise ValueError(f"{name} must be above {above}, got {value}")
-    if value >= below:
+    if number >= below:
         raise ValueError(f"{name} must be below {below}, got {value}")
 
 

@@ -1,5 +1,6 @@
 """Plain parameters: a dict of arrays W1 (D, H), b1 (H,), W2 ..., the form in which users see them."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +19,7 @@ def initial_parameters(
     init : "he" for a variance of 2 / inputs (He et al., 2015, section 2.2), or the standard deviation itself
     """
     parameters = {}
-    for l, (inputs, units) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for l, (inputs, units) in enumerate(itertools.pairwise(sizes), 1):
         deviation = math.sqrt(2 / inputs) if isinstance(init, str) else init
         parameters[f"W{l}"] = deviation * random.standard_normal((inputs, units))
         parameters[f"b{l}"] = np.zeros(units)

@@ -1,5 +1,6 @@
 """How many threads to use: what this process may use, and what the work is worth."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -47,5 +48,5 @@ def thread_limit(threads: int | None) -> int:
 
 def useful_members(sizes: tuple[int, ...], batch_size: int, limit: int) -> int:
     """Return how many threads a network's minibatches keep busy, at most ``limit``."""
-    multiply_adds = 3 * batch_size * sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    multiply_adds = 3 * batch_size * sum(a * b for a, b in itertools.pairwise(sizes))
     return max(1, min(limit, multiply_adds // MULTIPLY_ADDS_PER_MEMBER))

@@ -155,10 +155,10 @@ class Trainer:
                     engine.slots[...] = kept
                     raise DivergedError(self._divergence(epoch, rate))
                 measured = (None, None) if validation is None else self._measure(engine, *validation, penalty)
-                figures = EpochFigures(epoch, options.epochs, loss, *measured, rate, seconds, len(order))
+                figures = EpochFigures(epoch, options.epochs, loss, measured[0], measured[1], rate, seconds, len(order))
                 self.history_.add(figures)
-                # every callback hears of the epoch, whichever ends the training
-                if any([callback(figures) is True for callback in callbacks]) or steps <= 0:
+                answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
+                if True in answers or steps <= 0:
                     return
                 rate *= options.learning_rate_decay
 

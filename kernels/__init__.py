@@ -1,4 +1,4 @@
-"""The compiled core: arrays in, arrays out. README.md in this folder explains it; these are its kernels on plain arrays."""
+"""The compiled core: arrays in, arrays out. Here are its kernels on plain arrays; README.md in this folder explains."""
 
 from fastmlp.kernels.plain import backward_update, matmul_bias, relu, relu_mask, softmax_nll
 

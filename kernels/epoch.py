@@ -1,6 +1,5 @@
 """All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
 
-
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import share
 from fastmlp.kernels.step import backward, forward, head
@@ -9,6 +8,7 @@ from fastmlp.kernels.team import meet
 
 @part
 def gather_share(data, order, start, rows, out, member):
+    """Gather this member's rows of a minibatch."""
     first, last = share(rows, member.index, member.count)
     call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, first, last, out)
 

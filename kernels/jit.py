@@ -71,6 +71,7 @@ class KernelCache(_Cache):
 
     @property
     def cache_path(self):
+        """The folder, as Numba shows it."""
         return str(cache_folder())
 
     def path(self, signature, codegen) -> Path | None:
@@ -83,6 +84,7 @@ class KernelCache(_Cache):
         return folder / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
 
     def load_overload(self, sig, target_context):
+        """Return the compiled kernel from its file, or None."""
         target_context.refresh()
         path = self.path(sig, target_context.codegen())
         try:
@@ -95,6 +97,7 @@ class KernelCache(_Cache):
         return CompileResultCacheImpl.rebuild(None, target_context, reduced)
 
     def save_overload(self, sig, cres):
+        """Write a compiled kernel to its file, where one can be written."""
         path = self.path(sig, cres.codegen)
         if path is None or cres.library.has_dynamic_globals:
             return

@@ -99,24 +99,30 @@ def lanes(dtype) -> int:
     return VECTOR_BYTES // np.dtype(dtype).itemsize
 
 
+def ceil_div(count: int, divisor: int) -> int:
+    """Return the quotient, rounded up."""
+    return -(-count // divisor)
+
+
 def round_up(count: int, multiple: int) -> int:
     """Return the smallest multiple that is not below ``count``."""
-    return -(-count // multiple) * multiple
+    return ceil_div(count, multiple) * multiple
 
 
 def odd_lines(columns: int, dtype) -> int:
     """Return a row length of an odd number of cache lines: rows then spread over all sets of a cache."""
     line = LINE_BYTES // np.dtype(dtype).itemsize
-    lines = -(-columns // line)
+    lines = ceil_div(columns, line)
     return (lines + 1 - lines % 2) * line
 
 
 def panel_vectors(units: int, dtype, members: int) -> int:
     """Choose the width of a layer's panels, in vectors: the one with which the busiest member has least to do."""
-    vectors = round_up(units, lanes(dtype)) // lanes(dtype)
+    vectors = ceil_div(units, lanes(dtype))
 
     def work(width: int) -> float:
-        return -(-(-(-vectors // width)) // members) * width / PANEL_EFFICIENCY[width]
+        panels = ceil_div(vectors, width)
+        return ceil_div(panels, members) * width / PANEL_EFFICIENCY[width]
 
     return min(PANEL_EFFICIENCY, key=work)
 
@@ -141,7 +147,7 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int) -> Layout
         is_output = l == len(layers) - 1
         vectors = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
         width = vectors * lanes(dtype)
-        panels = -(-sizes[l + 1] // width)
+        panels = ceil_div(sizes[l + 1], width)
         stride = odd_lines(panels * width, dtype)
         matrix_size = batch_rows * stride
         layer["inputs"], layer["units"] = sizes[l], sizes[l + 1]

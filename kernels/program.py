@@ -1,4 +1,4 @@
-"""Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser's rule."""
+"""Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser."""
 
 import numpy as np
 from fastmlp.kernels.activation import IDENTITY

@@ -44,11 +44,13 @@ class Member(NamedTuple):
 
 @part
 def activations_of(layer, work):
+    """Return a layer's activations (B, stride), of the output layer its scores."""
     return matrix(work.scratch, layer.activations, work.inputs.shape[1], layer.stride)
 
 
 @part
 def gradients_of(layer, work):
+    """Return the gradient (B, stride) of a layer's weighted inputs."""
     return matrix(work.scratch, layer.gradients, work.inputs.shape[1], layer.stride)
 
 
@@ -60,6 +62,7 @@ def inputs_of(l, network, X, work):
 
 @part
 def own_panels(layer, member):
+    """Return this member's range of a hidden layer's panels."""
     return share(layer.panels, member.index, member.count)
 
 
@@ -125,6 +128,7 @@ def update_layer(layer, network, X, G, rows, panels, inputs, descent):
 
 @part
 def update_layer_biases(layer, network, G, rows, panels, descent):
+    """Apply the rule to the biases of some panels of a layer."""
     for p in range(panels[0], panels[1]):
         b = biases_of(layer, p, network.parameters, network.size)
         call(layer.update_biases, NOTHING, NOTHING, G, p * layer.width, b, rows, descent)

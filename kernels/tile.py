@@ -80,15 +80,18 @@ class TileType(types.Type):
 
     @property
     def count(self):
+        """Registers."""
         return self.rows * self.vectors
 
     @property
     def vector(self):
+        """The LLVM type of one register."""
         scalar = ir.FloatType() if self.dtype == types.float32 else ir.DoubleType()
         return ir.VectorType(scalar, self.lanes)
 
     @property
     def alignment(self):
+        """Bytes: that of one number, since users' arrays need not start on a register."""
         return self.dtype.bitwidth // 8
 
 
