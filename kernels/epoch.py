@@ -1,5 +1,6 @@
 """All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
 
+from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import share
 from fastmlp.kernels.step import backward, forward, head
@@ -31,11 +32,13 @@ def epoch(network, data, y, order, batch_size, first, last, work, member, descen
     for start in range(first, last, batch_size):
         rows = min(batch_size, last - start)
         X = work.inputs[half]
-        if not forward(network, X, rows, work, member):
-            return total
-        head(network, X, y, order, start, rows, work, member)
-        half = 1 - half
         following = min(batch_size, last - start - rows)
+        mine = share(following, member.index, member.count)
+        ahead = Ahead(data.data, data.row_bytes, order, start + rows + mine[0], start + rows + mine[1])
+        if not forward(network, X, rows, work, member, ahead):
+            return total
+        head(network, X, y, order, start, rows, work, member, ahead)
+        half = 1 - half
         gather_share(data, order, start + rows, following, work.inputs[half], member)
         if not meet(work.team, member.index, member.count):
             return total

@@ -5,22 +5,25 @@ backprop    G[:, j:] = (G' W'^T) * f'(A)           gradient of a layer's weighte
 """
 
 from fastmlp.kernels.activation import activate, slope
+from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel
 from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.tile import VECTOR_BYTES, load, load_row, load_transposed, outer, store, zeros
 
 
 @kernel
-def affine(shape, choice, X, W, b, A, j, first, last, depth):
+def affine(shape, choice, X, W, b, A, j, first, last, depth, ahead):
     """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
 
     shape: of the tiles, ROWS rows and the panel's vectors; choice: the activation
     X: (>= last, >= depth), W: (>= depth, width), b: (1, width), A: (>= last, >= j + width), C-ordered, one dtype;
         A overlaps none of the others
     first, last: multiples of ROWS; rows of X beyond the minibatch may hold anything
+    ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, ROWS):
+        ask_for(ahead, (i - first) // ROWS, (last - first) // ROWS)
         Z = bias
         for k in range(depth):
             Z = outer(Z, X, i, k, W, k, 0)

@@ -9,6 +9,7 @@ import numpy as np
 from fastmlp.kernels import matmul, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
+from fastmlp.kernels.gather import NOTHING_AHEAD
 from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up
 from fastmlp.kernels.tile import Shape
 
@@ -28,7 +29,7 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     bias = _padded(b[None, :], 1, width)
     for j, panel in _panels(W, width):
         tile, row = Shape(ROWS, vectors), np.ascontiguousarray(bias[:, j : j + width])
-        matmul.affine(tile, IDENTITY, padded, panel, row, out, j, 0, len(padded), X.shape[1])
+        matmul.affine(tile, IDENTITY, padded, panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
     return out[: len(X), : W.shape[1]].copy()
 
 

@@ -1,8 +1,9 @@
 """The scores of many rows, a block of rows at a time: memory stays bounded for any number of rows."""
 
+from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import NOTHING, call, kernel
 from fastmlp.kernels.layout import ROWS
-from fastmlp.kernels.step import Member, activations_of, apply_layer, forward, inputs_of
+from fastmlp.kernels.step import Member, activations_of, apply_layer, forward
 
 
 @kernel
@@ -12,6 +13,7 @@ def predict(network, data, order, first, last, work, out):
     network: Network, data: Rows, order: (0,) int64, work: Workspace, out: (N, C) compute dtype
     """
     alone = Member(0, 1)
+    nothing = Ahead(data.data, data.row_bytes, order, 0, 0)
     l = len(network.layers) - 1
     layer = network.layers[l]
     X = work.inputs[0]
@@ -20,9 +22,8 @@ def predict(network, data, order, first, last, work, out):
         rows = min(X.shape[0], last - start)
         whole_rows = (rows + ROWS - 1) // ROWS * ROWS
         call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, X)
-        forward(network, X, rows, work, alone)
-        A = inputs_of(l, network, X, work)
-        apply_layer(layer, network, A, Z, 0, layer.panels, 0, whole_rows)
+        forward(network, X, rows, work, alone, nothing)
+        apply_layer(l, network, X, work, (0, layer.panels), 0, whole_rows, nothing)
         for i in range(rows):
             for c in range(layer.units):
                 out[start + i, c] = Z[i, c]

@@ -2,6 +2,7 @@
 
 import numpy as np
 from fastmlp.kernels.activation import IDENTITY
+from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import ROWS, Panel, matrix_type
 from fastmlp.kernels.matmul import affine, backprop, transpose_rows
@@ -20,6 +21,7 @@ def _panel(dtype):
     return types.NamedTuple((buffer, _INT, _INT, _INT, _INT), Panel)
 
 
+_AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT), Ahead)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
 
@@ -34,7 +36,7 @@ def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice) -> Non
         tile, row = typeof(Shape(ROWS, int(layer["vectors"]))), typeof(Shape(1, int(layer["vectors"])))
         is_output = l == len(layers) - 1
         choice = typeof(IDENTITY if is_output else activation)
-        layer["affine"] = address_of(affine, (tile, choice, M, M, M, M, _INT, _INT, _INT, _INT))
+        layer["affine"] = address_of(affine, (tile, choice, M, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
         if not is_output:
             layer["backprop"] = address_of(backprop, (tile, choice, M, M, M, M, _INT, _INT, _INT))
         layer["update"] = address_of(update, (tile, typeof(rule), M, M, _INT, P, _INT, _INT, _INT, _DESCENT))

@@ -11,6 +11,7 @@ Every sum runs over all its terms in one order, inside one tile: no result depen
 from typing import NamedTuple
 
 import numpy as np
+from fastmlp.kernels.gather import part_of
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import ROWS, biases_of, share, share_of_rows, values, weights_of
 from fastmlp.kernels.team import meet
@@ -67,36 +68,39 @@ def own_panels(layer, member):
 
 
 @part
-def apply_layer(layer, network, X, A, first_panel, last_panel, first_row, last_row):
-    """Compute some panels of columns, for some rows, of a layer's activations A from its inputs X."""
-    for p in range(first_panel, last_panel):
+def apply_layer(l, network, X, work, panels, first_row, last_row, ahead):
+    """Compute some panels of columns, for some rows, of the activations of layer l; the first one looks ahead."""
+    layer = network.layers[l]
+    A = activations_of(layer, work)
+    inputs = inputs_of(l, network, X, work)
+    for p in range(panels[0], panels[1]):
+        turns = panels[1] - panels[0] if l == 0 else 0
+        soon = part_of(ahead, p - panels[0], turns)
         W = values(weights_of(layer, p, network.parameters, network.size), 0)
         b = values(biases_of(layer, p, network.parameters, network.size), 0)
-        call(layer.affine, NOTHING, NOTHING, X, W, b, A, p * layer.width, first_row, last_row, layer.inputs)
+        j = p * layer.width
+        call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, j, first_row, last_row, layer.inputs, soon)
 
 
 @part
-def forward(network, X, rows, work, member):
+def forward(network, X, rows, work, member, ahead):
     """Compute the activations of all hidden layers. False if the team was aborted."""
     last_row = (rows + ROWS - 1) // ROWS * ROWS
     for l in range(len(network.layers) - 1):
-        layer = network.layers[l]
-        first, last = own_panels(layer, member)
-        A = activations_of(layer, work)
-        apply_layer(layer, network, inputs_of(l, network, X, work), A, first, last, 0, last_row)
+        apply_layer(l, network, X, work, own_panels(network.layers[l], member), 0, last_row, ahead)
         if not meet(work.team, member.index, member.count):
             return False
     return True
 
 
 @part
-def head(network, X, y, order, start, rows, work, member):
+def head(network, X, y, order, start, rows, work, member, ahead):
     """Compute this member's rows of the scores, their losses, and the gradient of the mean loss in their place."""
     l = len(network.layers) - 1
     layer = network.layers[l]
     Z = activations_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
-    apply_layer(layer, network, inputs_of(l, network, X, work), Z, 0, layer.panels, first, last)
+    apply_layer(l, network, X, work, (0, layer.panels), first, last, ahead)
     last = min(last, rows)
     call(layer.softmax_nll, Z, y, order, start, first, last, layer.units, 1.0 / rows, work.losses)
 

@@ -221,6 +221,20 @@ def matrix_of(typing_context, kind, buffer, start, rows, columns):
 
 
 @intrinsic
+def prefetch(typing_context, M, i, j):
+    """``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]``, for reading soon."""
+
+    def generate(context, builder, signature, arguments):
+        address = _Array(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
+        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+        flags = [ir.Constant(ir.IntType(32), value) for value in (0, 2, 1)]  # read, into the second level, data
+        _call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+        return context.get_dummy_value()
+
+    return types.void(M, types.intp, types.intp), generate
+
+
+@intrinsic
 def zeros(typing_context, shape, like):
     """``zeros(shape, like)``: a tile of zeros with the dtype of the array ``like``."""
 
