@@ -1,7 +1,6 @@
 """A network in memory and the team that runs kernels on it: the one bridge from Python objects to ``kernels``."""
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -74,9 +73,8 @@ class Engine:
 
     # ---- running ----
 
-    def compile(self, rows: Rows) -> float:
-        """Compile the kernels that this network needs, or load them from disk; return the seconds it took."""
-        start = time.perf_counter()
+    def compile(self, rows: Rows) -> None:
+        """Compile the kernels that this network needs, or load them from disk."""
         for plan in (self._layout, self._predicting):
             program.assemble(plan.layers, self.dtype, activation.RELU, self.rule)
         network = Network(self._layout.layers, self._buffer, self._layout.size)
@@ -84,7 +82,6 @@ class Engine:
         nothing = Descent(0.0, 0.0, 0.0)
         epoch(network, rows, NO_ORDER, NO_ORDER, self.batch_size, 0, 0, work, Member(0, 1), nothing)
         predict(network, rows, NO_ORDER, 0, 0, work, np.empty((0, self.sizes[-1]), self.dtype))
-        return time.perf_counter() - start
 
     def _workspace(self, plan: layout.Layout, halves: int, members: int) -> Workspace:
         return Workspace(

@@ -108,16 +108,20 @@ class Trainer:
         Ctrl-C ends training after whole minibatches, with a warning. Raises ValueError or TypeError for input that
         cannot be trained on, DivergedError when the loss stops being finite: the last finite parameters are kept.
         """
-        data, labels = self._training_data(X, y)
+        matrix = self._checked(X)
+        classes, numbers = inputs.find_classes(inputs.check_y(y, len(matrix)))
+        held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], classes)
         callbacks = tuple(callbacks)
-        classes, numbers = inputs.find_classes(labels)
-        validation = None if validation_data is None else self._validation(validation_data, data.columns, classes)
-        sizes = (data.columns, *self.options.hidden, len(classes))
+        sizes = (matrix.shape[1], *self.options.hidden, len(classes))
         random = np.random.default_rng(self.options.seed)
         start = self._starting_parameters(sizes, random)
 
         engine = self._new_engine(sizes, self._rule(), min(self.options.batch_size, len(numbers)))
-        self.compile_seconds = engine.compile(data)
+        began = time.perf_counter()
+        data = self._rows(matrix)
+        validation = None if held_out is None else (self._rows(held_out[0]), held_out[1])
+        engine.compile(data)
+        self.compile_seconds = time.perf_counter() - began
         engine.write(start)
         self._engine, self.classes_, self._start = engine, classes, None
         self.history_, self.interrupted = History(), False
@@ -170,26 +174,22 @@ class Trainer:
     def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int) -> Engine:
         return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, thread_limit(self.options.threads))
 
-    def _training_data(self, X: ArrayLike, y: ArrayLike) -> tuple[Rows, NDArray[Any]]:
-        matrix = self._checked(X)
-        return self._rows(matrix), inputs.check_y(y, len(matrix))
-
     def _checked(self, X: ArrayLike, name: str = "X", columns: int | None = None) -> NDArray[Any]:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
     def _rows(self, X: NDArray[Any]) -> Rows:
         return rows_of(X, self.options.input_scale, self.options.dtype)
 
-    def _validation(
+    def _held_out(
         self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, classes: NDArray[Any]
-    ) -> tuple[Rows, NDArray[np.int64]]:
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         try:
             X, y = validation_data
         except (TypeError, ValueError):
             raise TypeError("validation_data must be a pair (X, y)") from None
         matrix = self._checked(X, "validation X", columns)
         labels = inputs.check_y(y, len(matrix), "validation y")
-        return self._rows(matrix), inputs.class_numbers(labels, classes, "validation y")
+        return matrix, inputs.class_numbers(labels, classes, "validation y")
 
     def _starting_parameters(self, sizes: tuple[int, ...], random: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         if self._start is None:

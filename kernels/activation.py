@@ -4,9 +4,10 @@
 ``a`` itself, so that the weighted inputs z need not be kept. Each must keep zero at zero: padding stays zero.
 """
 
+from numba.extending import overload
+
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel
 from fastmlp.kernels.tile import VECTOR_BYTES, load, store
-from numba.extending import overload
 
 IDENTITY = Choice("identity")
 RELU = Choice("relu")

@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
-from fastmlp.kernels.jit import part
-from fastmlp.kernels.tile import power_of_two, rounded
 from numba import types
 from numba.extending import overload
+
+from fastmlp.kernels.jit import part
+from fastmlp.kernels.tile import power_of_two, rounded
 
 LOG2_E = 1 / math.log(2)
 # ln 2 in two parts, the first with few enough bits that n * LN2_HIGH is exact (Cody and Waite, 1980, chapter 6)

@@ -7,10 +7,11 @@ compiled once for all kinds.
 from typing import NamedTuple
 
 import numpy as np
+from numba import typeof, types
+
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
 from fastmlp.kernels.layout import LINE_BYTES, matrix_type, share
 from fastmlp.kernels.tile import matrix, matrix_of, prefetch
-from numba import typeof, types
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
 """The kinds of numbers that are read as they lie in memory."""

@@ -6,6 +6,7 @@ Dimensions: B rows, D inputs, H units, C classes. Arrays are float32 or float64,
 from collections.abc import Iterator
 
 import numpy as np
+
 from fastmlp.kernels import matmul, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row

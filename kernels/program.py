@@ -1,6 +1,8 @@
 """Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser."""
 
 import numpy as np
+from numba import from_dtype, typeof, types
+
 from fastmlp.kernels.activation import IDENTITY
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import Choice, address_of
@@ -9,7 +11,6 @@ from fastmlp.kernels.matmul import affine, backprop, transpose_rows
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.tile import Shape
 from fastmlp.kernels.update import Descent, update, update_biases
-from numba import from_dtype, typeof, types
 
 _INT = types.intp
 _INTS = types.Array(types.int64, 1, "C")

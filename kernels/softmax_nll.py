@@ -9,6 +9,7 @@ For scores z of a row and its class y, with m = max z and s = sum_c exp(z_c - m)
 import math
 
 import numpy as np
+
 from fastmlp.kernels.elementary import exp
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, lane_max, lane_sum, load, store, zeros

@@ -11,6 +11,7 @@ Every sum runs over all its terms in one order, inside one tile: no result depen
 from typing import NamedTuple
 
 import numpy as np
+
 from fastmlp.kernels.gather import part_of
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import ROWS, biases_of, share, share_of_rows, values, weights_of

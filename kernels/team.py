@@ -13,11 +13,12 @@ are rarely more than microseconds behind, and lets other threads run after that.
 import sys
 
 import numpy as np
-from fastmlp.kernels.jit import part
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from fastmlp.kernels.jit import part
 
 LINE = 8
 ARRIVALS, ABORTED, MEMBERS = 0, LINE, 2 * LINE

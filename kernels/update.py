@@ -11,10 +11,11 @@ for biases), rate r and momentum m:
 
 from typing import NamedTuple
 
+from numba.extending import overload
+
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel
 from fastmlp.kernels.layout import ROWS, values
 from fastmlp.kernels.tile import load, outer, store, zeros
-from numba.extending import overload
 
 SGD, MOMENTUM, NESTEROV, ACCUMULATE = map(Choice, ("sgd", "momentum", "nesterov", "accumulate"))
 SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ACCUMULATE: 2}

@@ -1,0 +1,1 @@
+"""The command line: ``fastmlp-train``, thin over the library."""
