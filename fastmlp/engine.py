@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels import activation, layout, program, team, update
+from fastmlp.kernels import activation, layout, program, team, update, zeros
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.predict import predict
@@ -27,7 +27,8 @@ Parameters = Mapping[str, NDArray[np.floating]]
 class Engine:
     """A network of ``sizes`` (D, hidden units ..., C), laid out for minibatches of ``batch_size`` and a team.
 
-    The optimiser's rule is one of those in ``fastmlp.kernels.update``; ``threads`` is the most that it may use.
+    The optimiser's rule is one of those in ``fastmlp.kernels.update``; ``threads`` is the most that it may use;
+    ``skip_zeros`` lets training visit only what is not zero among the inputs, with the same result.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class Engine:
         dtype: np.dtype[np.floating],
         rule: activation.Choice,
         threads: int,
+        skip_zeros: bool = False,
     ) -> None:
         self.sizes, self.dtype, self.rule = sizes, np.dtype(dtype), rule
-        self.batch_size = batch_size
+        self.batch_size, self.skip_zeros = batch_size, skip_zeros
         self.members = useful_members(sizes, batch_size, threads)
         self._threads = threads
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
@@ -75,17 +77,17 @@ class Engine:
 
     def compile(self, rows: Rows) -> None:
         """Compile the kernels that this network needs, or load them from disk."""
-        for plan in (self._layout, self._predicting):
-            program.assemble(plan.layers, self.dtype, activation.RELU, self.rule)
+        program.assemble(self._layout.layers, self.dtype, activation.RELU, self.rule, self.skip_zeros)
+        program.assemble(self._predicting.layers, self.dtype, activation.RELU, self.rule, False)
         network = Network(self._layout.layers, self._buffer, self._layout.size)
-        work = self._workspace(self._layout, 2, 1)
+        work = self._workspace(self._layout, 1, False)
         nothing = Descent(0.0, 0.0, 0.0)
         epoch(network, rows, NO_ORDER, NO_ORDER, self.batch_size, 0, 0, work, Member(0, 1), nothing)
         predict(network, rows, NO_ORDER, 0, 0, work, np.empty((0, self.sizes[-1]), self.dtype))
 
-    def _workspace(self, plan: layout.Layout, halves: int, members: int) -> Workspace:
+    def _workspace(self, plan: layout.Layout, members: int, skip_zeros: bool) -> Workspace:
         return Workspace(
-            layout.aligned((halves, plan.batch_rows, plan.input_stride), self.dtype),
+            zeros.new_inputs(plan.batch_rows, plan.input_stride, members, self.dtype, skip_zeros),
             layout.aligned((plan.scratch,), self.dtype),
             layout.aligned((max(1, members * plan.transposed),), self.dtype),
             np.zeros(plan.batch_rows),
@@ -99,7 +101,7 @@ class Engine:
         An exception raised in the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
-        work = self._workspace(self._layout, 2, self.members)
+        work = self._workspace(self._layout, self.members, self.skip_zeros)
         stride = self._rows_per_call()
 
         def call(
@@ -162,7 +164,7 @@ class Engine:
 
         def run(first: int, last: int) -> None:
             stride = self._rows_per_call()
-            work = self._workspace(self._predicting, 1, 1)
+            work = self._workspace(self._predicting, 1, False)
             for start in range(first, last, stride):
                 predict(network, rows, NO_ORDER, start, min(start + stride, last), work, out)
 

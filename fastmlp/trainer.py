@@ -21,6 +21,7 @@ from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.sampling import epoch_order
 from fastmlp.threads import thread_limit
+from fastmlp.zeros import worth_skipping
 
 Callback = Callable[[EpochFigures], object]
 GRADIENT_ROWS = 256
@@ -116,7 +117,8 @@ class Trainer:
         random = np.random.default_rng(self.options.seed)
         start = self._starting_parameters(sizes, random)
 
-        engine = self._new_engine(sizes, self._rule(), min(self.options.batch_size, len(numbers)))
+        skip_zeros = worth_skipping(matrix, sizes[1])
+        engine = self._new_engine(sizes, self._rule(), min(self.options.batch_size, len(numbers)), skip_zeros)
         began = time.perf_counter()
         data = self._rows(matrix)
         validation = None if held_out is None else (self._rows(held_out[0]), held_out[1])
@@ -171,8 +173,9 @@ class Trainer:
             return update.SGD
         return update.NESTEROV if self.options.nesterov else update.MOMENTUM
 
-    def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int) -> Engine:
-        return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, thread_limit(self.options.threads))
+    def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int, skip_zeros: bool = False) -> Engine:
+        threads = thread_limit(self.options.threads)
+        return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, threads, skip_zeros)
 
     def _checked(self, X: ArrayLike, name: str = "X", columns: int | None = None) -> NDArray[Any]:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)

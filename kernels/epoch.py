@@ -2,16 +2,17 @@
 
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
-from fastmlp.kernels.layout import share
 from fastmlp.kernels.step import backward, forward, head
 from fastmlp.kernels.team import meet
+from fastmlp.kernels.zeros import inputs_for
 
 
 @part
-def gather_share(data, order, start, rows, out, member):
-    """Gather this member's rows of a minibatch."""
-    first, last = share(rows, member.index, member.count)
-    call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, first, last, out)
+def fetch(network, data, order, start, rows, batch):
+    """Gather a minibatch, and mark what is not zero if zeros are skipped."""
+    call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, batch.X)
+    if network.layers[0].mark_nonzeros != 0:
+        call(network.layers[0].mark_nonzeros, batch, rows)
 
 
 @kernel
@@ -21,30 +22,24 @@ def epoch(network, data, y, order, batch_size, first, last, work, member, descen
     network: Network, data: Rows, y: (N,) int64 class numbers,
     order: int64 row numbers, work: Workspace, member: Member, descent: Descent
 
-    Returns the sum of the rows' losses, each before its minibatch's update (meaningful for member 0 only). While a
-    minibatch is in its last phases the next one is gathered into the other half of ``work.inputs``.
+    Returns the sum of the rows' losses, each before its minibatch's update (meaningful for member 0 only). Every member
+    gathers the whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
     """
     total = 0.0
-    gather_share(data, order, first, min(batch_size, last - first), work.inputs[0], member)
-    if not meet(work.team, member.index, member.count):
-        return total
-    half = 0
+    batch = inputs_for(work.inputs, member.index)
     for start in range(first, last, batch_size):
-        rows = min(batch_size, last - start)
-        X = work.inputs[half]
-        following = min(batch_size, last - start - rows)
-        mine = share(following, member.index, member.count)
-        ahead = Ahead(data.data, data.row_bytes, order, start + rows + mine[0], start + rows + mine[1])
-        if not forward(network, X, rows, work, member, ahead):
+        end = min(start + batch_size, last)
+        rows = end - start
+        fetch(network, data, order, start, rows, batch)
+        ahead = Ahead(data.data, data.row_bytes, order, end, min(end + batch_size, last))
+        if not forward(network, batch, rows, work, member, ahead):
             return total
-        head(network, X, y, order, start, rows, work, member, ahead)
-        half = 1 - half
-        gather_share(data, order, start + rows, following, work.inputs[half], member)
+        head(network, batch, y, order, start, rows, work, member, ahead)
         if not meet(work.team, member.index, member.count):
             return total
         if member.index == 0:
             for i in range(rows):
                 total += work.losses[i]
-        if not backward(network, X, rows, work, member, descent):
+        if not backward(network, batch, rows, work, member, descent):
             return total
     return total

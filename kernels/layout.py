@@ -43,6 +43,7 @@ LAYER = np.dtype(
             "update",
             "update_biases",
             "transpose",
+            "mark_nonzeros",  # 0 where inputs are taken as they come
             "softmax_nll",
         )
     ]

@@ -8,16 +8,17 @@ from fastmlp.kernels.activation import activate, slope
 from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel
 from fastmlp.kernels.layout import ROWS
-from fastmlp.kernels.tile import VECTOR_BYTES, load, load_row, load_transposed, outer, store, zeros
+from fastmlp.kernels.tile import VECTOR_BYTES, load, load_row, load_transposed, lowest_bit, outer, store, zeros
+from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile
 
 
 @kernel
-def affine(shape, choice, X, W, b, A, j, first, last, depth, ahead):
+def affine(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
     """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
 
     shape: of the tiles, ROWS rows and the panel's vectors; choice: the activation
-    X: (>= last, >= depth), W: (>= depth, width), b: (1, width), A: (>= last, >= j + width), C-ordered, one dtype;
-        A overlaps none of the others
+    inputs: with X (>= last, >= depth); W: (>= depth, width), b: (1, width), A: (>= last, >= j + width): C-ordered, of
+        one dtype; A overlaps none of the others
     first, last: multiples of ROWS; rows of X beyond the minibatch may hold anything
     ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
@@ -26,7 +27,24 @@ def affine(shape, choice, X, W, b, A, j, first, last, depth, ahead):
         ask_for(ahead, (i - first) // ROWS, (last - first) // ROWS)
         Z = bias
         for k in range(depth):
-            Z = outer(Z, X, i, k, W, k, 0)
+            Z = outer(Z, inputs.X, i, k, W, k, 0)
+        store(activate(choice, Z), A, i, j)
+
+
+@kernel
+def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+    """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
+    bias = load_row(shape, b, 0, 0)
+    bits_of = inputs.row_bits
+    for i in range(first, last, ROWS):
+        ask_for(ahead, (i - first) // ROWS, (last - first) // ROWS)
+        Z = bias
+        for word in range(bits_of.shape[1]):
+            bits = any_of_tile(bits_of, i, word)
+            while bits != NONE:
+                k = word * WORD + lowest_bit(bits)
+                bits &= bits - ONE
+                Z = outer(Z, inputs.X, i, k, W, k, 0)
         store(activate(choice, Z), A, i, j)
 
 

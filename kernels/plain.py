@@ -13,6 +13,7 @@ from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
 from fastmlp.kernels.gather import NOTHING_AHEAD
 from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up
 from fastmlp.kernels.tile import Shape
+from fastmlp.kernels.zeros import Inputs
 
 
 def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     bias = _padded(b[None, :], 1, width)
     for j, panel in _panels(W, width):
         tile, row = Shape(ROWS, vectors), np.ascontiguousarray(bias[:, j : j + width])
-        matmul.affine(tile, IDENTITY, padded, panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
+        matmul.affine(tile, IDENTITY, _inputs(padded), panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
     return out[: len(X), : W.shape[1]].copy()
 
 
@@ -84,7 +85,7 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     for j, weights in _panels(W, width):
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
         tile = Shape(ROWS, vectors)
-        update.update(tile, update.SGD, inputs, gradient, j, panel, 0, len(weights), len(X), descent)
+        update.update(tile, update.SGD, _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
         W[:, j : j + width] = weights[: W.shape[0], : W.shape[1] - j]
 
 
@@ -117,6 +118,12 @@ def _panels(W: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first column, a padded copy) for each panel of weights."""
     for j in range(0, W.shape[1], width):
         yield j, _padded(W[:, j : j + width], ROWS, width)
+
+
+def _inputs(X: np.ndarray) -> Inputs:
+    """Return a matrix as the inputs of a layer, of which nothing is listed."""
+    nothing = np.zeros((0, 0), np.uint64)
+    return Inputs(X, nothing, nothing)
 
 
 def _elementwise(kernel, name: str, Z: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import NOTHING, call, kernel
 from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.step import Member, activations_of, apply_layer, forward
+from fastmlp.kernels.zeros import inputs_for
 
 
 @kernel
@@ -16,14 +17,15 @@ def predict(network, data, order, first, last, work, out):
     nothing = Ahead(data.data, data.row_bytes, order, 0, 0)
     l = len(network.layers) - 1
     layer = network.layers[l]
-    X = work.inputs[0]
+    batch = inputs_for(work.inputs, 0)
+    X = batch.X
     Z = activations_of(layer, work)
     for start in range(first, last, X.shape[0]):
         rows = min(X.shape[0], last - start)
         whole_rows = (rows + ROWS - 1) // ROWS * ROWS
         call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, X)
-        forward(network, X, rows, work, alone, nothing)
-        apply_layer(l, network, X, work, (0, layer.panels), 0, whole_rows, nothing)
+        forward(network, batch, rows, work, alone, nothing)
+        apply_layer(l, network, batch, work, (0, layer.panels), 0, whole_rows, nothing)
         for i in range(rows):
             for c in range(layer.units):
                 out[start + i, c] = Z[i, c]

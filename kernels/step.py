@@ -17,6 +17,7 @@ from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import ROWS, biases_of, share, share_of_rows, values, weights_of
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tile import matrix
+from fastmlp.kernels.zeros import Inputs, with_matrix
 
 
 class Network(NamedTuple):
@@ -28,9 +29,9 @@ class Network(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """What a team works on: minibatches (2, B, input stride), activations and gradients, and its own state."""
+    """What a team works on: each member's minibatch, activations and gradients, and its own state."""
 
-    inputs: np.ndarray
+    inputs: Inputs
     scratch: np.ndarray
     transposed: np.ndarray  # members * numbers of a transposed panel
     losses: np.ndarray  # (B,) float64
@@ -47,19 +48,19 @@ class Member(NamedTuple):
 @part
 def activations_of(layer, work):
     """Return a layer's activations (B, stride), of the output layer its scores."""
-    return matrix(work.scratch, layer.activations, work.inputs.shape[1], layer.stride)
+    return matrix(work.scratch, layer.activations, work.inputs.X.shape[1], layer.stride)
 
 
 @part
 def gradients_of(layer, work):
     """Return the gradient (B, stride) of a layer's weighted inputs."""
-    return matrix(work.scratch, layer.gradients, work.inputs.shape[1], layer.stride)
+    return matrix(work.scratch, layer.gradients, work.inputs.X.shape[1], layer.stride)
 
 
 @part
-def inputs_of(l, network, X, work):
+def inputs_of(l, network, batch, work):
     """Return what layer l works on: the minibatch or the activations of the layer before."""
-    return X if l == 0 else activations_of(network.layers[l - 1], work)
+    return batch if l == 0 else with_matrix(batch, activations_of(network.layers[l - 1], work))
 
 
 @part
@@ -69,11 +70,11 @@ def own_panels(layer, member):
 
 
 @part
-def apply_layer(l, network, X, work, panels, first_row, last_row, ahead):
+def apply_layer(l, network, batch, work, panels, first_row, last_row, ahead):
     """Compute some panels of columns, for some rows, of the activations of layer l; the first one looks ahead."""
     layer = network.layers[l]
     A = activations_of(layer, work)
-    inputs = inputs_of(l, network, X, work)
+    inputs = inputs_of(l, network, batch, work)
     for p in range(panels[0], panels[1]):
         turns = panels[1] - panels[0] if l == 0 else 0
         soon = part_of(ahead, p - panels[0], turns)
@@ -84,24 +85,24 @@ def apply_layer(l, network, X, work, panels, first_row, last_row, ahead):
 
 
 @part
-def forward(network, X, rows, work, member, ahead):
+def forward(network, batch, rows, work, member, ahead):
     """Compute the activations of all hidden layers. False if the team was aborted."""
     last_row = (rows + ROWS - 1) // ROWS * ROWS
     for l in range(len(network.layers) - 1):
-        apply_layer(l, network, X, work, own_panels(network.layers[l], member), 0, last_row, ahead)
+        apply_layer(l, network, batch, work, own_panels(network.layers[l], member), 0, last_row, ahead)
         if not meet(work.team, member.index, member.count):
             return False
     return True
 
 
 @part
-def head(network, X, y, order, start, rows, work, member, ahead):
+def head(network, batch, y, order, start, rows, work, member, ahead):
     """Compute this member's rows of the scores, their losses, and the gradient of the mean loss in their place."""
     l = len(network.layers) - 1
     layer = network.layers[l]
     Z = activations_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
-    apply_layer(l, network, X, work, (0, layer.panels), first, last, ahead)
+    apply_layer(l, network, batch, work, (0, layer.panels), first, last, ahead)
     last = min(last, rows)
     call(layer.softmax_nll, Z, y, order, start, first, last, layer.units, 1.0 / rows, work.losses)
 
@@ -124,11 +125,11 @@ def backprop_layer(l, network, rows, work, member):
 
 
 @part
-def update_layer(layer, network, X, G, rows, panels, inputs, descent):
+def update_layer(layer, network, inputs, G, rows, panels, some, descent):
     """Apply the rule to some panels of a layer's weights, for some of its inputs."""
     for p in range(panels[0], panels[1]):
         W = weights_of(layer, p, network.parameters, network.size)
-        call(layer.update, NOTHING, NOTHING, X, G, p * layer.width, W, inputs[0], inputs[1], rows, descent)
+        call(layer.update, NOTHING, NOTHING, inputs, G, p * layer.width, W, some[0], some[1], rows, descent)
 
 
 @part
@@ -140,7 +141,7 @@ def update_layer_biases(layer, network, G, rows, panels, descent):
 
 
 @part
-def update_output(network, X, rows, work, member, descent):
+def update_output(network, batch, rows, work, member, descent):
     """Apply the rule to this member's rows of the output layer's weights; the first member's are the biases."""
     l = len(network.layers) - 1
     layer = network.layers[l]
@@ -152,24 +153,24 @@ def update_output(network, X, rows, work, member, descent):
         first, last = own_panels(before, member)
         inputs = (first * before.width, last * before.width)
     everything = (0, layer.panels)
-    update_layer(layer, network, inputs_of(l, network, X, work), G, rows, everything, inputs, descent)
+    update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, everything, inputs, descent)
     if member.index == 0:
         update_layer_biases(layer, network, G, rows, everything, descent)
 
 
 @part
-def update_hidden(l, network, X, rows, work, member, descent):
+def update_hidden(l, network, batch, rows, work, member, descent):
     """Apply the rule to this member's panels of a hidden layer."""
     layer = network.layers[l]
     G = gradients_of(layer, work)
     own = own_panels(layer, member)
     inputs = (0, (layer.inputs + ROWS - 1) // ROWS * ROWS)
-    update_layer(layer, network, inputs_of(l, network, X, work), G, rows, own, inputs, descent)
+    update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, own, inputs, descent)
     update_layer_biases(layer, network, G, rows, own, descent)
 
 
 @part
-def backward(network, X, rows, work, member, descent):
+def backward(network, batch, rows, work, member, descent):
     """Compute all gradients, the last layer's first, and apply the rule. False if the team was aborted.
 
     A layer is updated only after all members have sent its gradient further down: they read its weights for that.
@@ -178,16 +179,16 @@ def backward(network, X, rows, work, member, descent):
     for l in range(hidden - 1, -1, -1):
         backprop_layer(l, network, rows, work, member)
         if l == hidden - 1:  # the rows of the output layer that a member updates are those that only it has read
-            update_output(network, X, rows, work, member, descent)
+            update_output(network, batch, rows, work, member, descent)
         if hidden > 1 and not meet(work.team, member.index, member.count):
             return False
         if l < hidden - 1:
-            update_hidden(l + 1, network, X, rows, work, member, descent)
+            update_hidden(l + 1, network, batch, rows, work, member, descent)
     if hidden == 0:
-        update_output(network, X, rows, work, member, descent)
+        update_output(network, batch, rows, work, member, descent)
     # the next minibatch overwrites what others may still be reading: activations, or scores where nothing is hidden
     if hidden != 1 and not meet(work.team, member.index, member.count):
         return False
     if hidden > 0:
-        update_hidden(0, network, X, rows, work, member, descent)
+        update_hidden(0, network, batch, rows, work, member, descent)
     return True

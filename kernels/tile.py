@@ -501,3 +501,28 @@ rounded = _per_register(_round)
 
 power_of_two = _per_register(_power_of_two)
 """``power_of_two(n)``: 2^n for a tile of integers from -126 to 127 (float32) or -1022 to 1023 (float64)."""
+
+
+@intrinsic
+def nonzero_bits(typing_context, M, i, j):
+    """``nonzero_bits(M, i, j)``: bit k is set where ``M[i, j + k]`` is not zero, for the lanes of one register."""
+    tile = TileType(1, 1, M.dtype)
+
+    def generate(context, builder, signature, arguments):
+        matrix = _Array(context, builder, signature.args[0], arguments[0])
+        register = _load_vector(builder, tile, matrix.vector(tile, matrix.address(*arguments[1:]), 0))
+        differs = builder.fcmp_unordered("!=", register, ir.Constant(tile.vector, None))
+        bits = builder.bitcast(differs, ir.IntType(tile.lanes))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(M, types.intp, types.intp), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, bits):
+    """``lowest_bit(bits)``: the number of the lowest bit that is set; there must be one."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate

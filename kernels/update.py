@@ -15,7 +15,8 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel
 from fastmlp.kernels.layout import ROWS, values
-from fastmlp.kernels.tile import load, outer, store, zeros
+from fastmlp.kernels.tile import load, lowest_bit, outer, store, zeros
+from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile
 
 SGD, MOMENTUM, NESTEROV, ACCUMULATE = map(Choice, ("sgd", "momentum", "nesterov", "accumulate"))
 SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ACCUMULATE: 2}
@@ -72,18 +73,33 @@ def _descend(rule, shape, gradient, panel, i, descent):
 
 
 @kernel
-def update(shape, rule, X, G, j, panel, first, last, depth, descent):
+def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
 
     shape: of the tiles, ROWS rows and the panel's vectors; first, last: multiples of ROWS
-    X: (>= depth, >= last) the layer's inputs, G: (>= depth, >= j + width) the gradient of its weighted inputs
+    inputs: with X (>= depth, >= last) the layer's inputs; G: (>= depth, >= j + width) the gradient of Z
     panel: weights (rows >= last, width), overlapping neither
     """
-    XT = X.T
+    XT = inputs.X.T
     for i in range(first, last, ROWS):
         dW = zeros(shape, G)
         for k in range(depth):
             dW = outer(dW, XT, i, k, G, k, j)
+        descend(rule, shape, dW, panel, i, descent)
+
+
+@kernel
+def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update``, visiting only the rows that ``kernels.zeros`` has marked."""
+    XT, bits_of = inputs.X.T, inputs.column_bits
+    for i in range(first, last, ROWS):
+        dW = zeros(shape, G)
+        for word in range((depth + WORD - 1) // WORD):
+            bits = any_of_tile(bits_of, i, word)
+            while bits != NONE:
+                k = word * WORD + lowest_bit(bits)
+                bits &= bits - ONE
+                dW = outer(dW, XT, i, k, G, k, j)
         descend(rule, shape, dW, panel, i, descent)
 
 

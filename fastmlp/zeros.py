@@ -1,0 +1,30 @@
+"""Whether skipping zeros is worth it, by what the data shows."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.kernels.layout import ROWS
+
+SAMPLED_TILES = 64
+# Marking what is not zero costs as much as a tenth of the products of 32 units; a visit, a quarter more than a product
+MOST_VISITED = 0.6
+FEWEST_UNITS = 32
+
+
+def worth_skipping(X: NDArray[Any], units: int) -> bool:
+    """Tell whether a first layer of so many units should visit only what is not zero in X (N, D).
+
+    A sample of rows shows which share of the products would be left: forward, tiles of rows visit an input if one of
+    their rows is not zero there; updating, tiles of inputs visit a row likewise.
+    """
+    if units < FEWEST_UNITS or len(X) < ROWS:
+        return False
+    tiles = min(SAMPLED_TILES, len(X) // ROWS)
+    rows = np.linspace(0, len(X) - 1, tiles * ROWS).astype(np.int64)
+    filled = np.zeros((len(rows), -(-X.shape[1] // ROWS) * ROWS), bool)
+    filled[:, : X.shape[1]] = X[np.random.default_rng(0).permutation(rows)] != 0
+    forward = filled.reshape(tiles, ROWS, -1).any(axis=1).mean()
+    update = filled.reshape(len(rows), -1, ROWS).any(axis=2).mean()
+    return bool((forward + update) / 2 < MOST_VISITED)
