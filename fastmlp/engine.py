@@ -69,9 +69,13 @@ class Engine:
         return plain
 
     def sum_of_squares(self) -> float:
-        """Return the sum of all squared weights, biases left out."""
-        parts = (self.slots[0][layer["weights"] : layer["biases"]] for layer in self._layout.layers)
-        return float(sum(np.dot(part, part) for part in parts))
+        """Return the sum of all squared weights, biases left out, in an order that does not depend on threads."""
+        weights = (array for name, array in self.read().items() if name.startswith("W"))
+        return float(sum(np.square(W, dtype=np.float64).sum() for W in weights))
+
+    def is_finite(self) -> bool:
+        """Tell whether all parameters are finite."""
+        return bool(np.isfinite(self.slots[0]).all())
 
     # ---- running ----
 

@@ -18,7 +18,7 @@ def check_X(X: ArrayLike, dtype: np.dtype[Any], name: str = "X", columns: int | 
     """
     if type(X).__module__.startswith("scipy.sparse"):
         raise TypeError(f"{name} is a sparse matrix; it must be dense, for instance {name}.toarray()")
-    array = np.asarray(X)
+    array = _as_array(X, name)
     if array.dtype == object:
         array = _as_numbers(array, name)
     if array.dtype.kind not in "buif":
@@ -36,6 +36,13 @@ def check_X(X: ArrayLike, dtype: np.dtype[Any], name: str = "X", columns: int | 
     if array.dtype.kind == "f":
         _refuse_not_finite(array, dtype, name)
     return array
+
+
+def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must be an array: {error}") from None
 
 
 def _as_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
@@ -60,7 +67,7 @@ def _refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> 
 
 def check_y(y: ArrayLike, rows: int, name: str = "y") -> NDArray[Any]:
     """Return labels as an array (N,). Raises ValueError or TypeError for anything but one label for each row."""
-    labels = np.asarray(y)
+    labels = _as_array(y, name)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1:
@@ -73,9 +80,10 @@ def check_y(y: ArrayLike, rows: int, name: str = "y") -> NDArray[Any]:
         if (labels != np.floor(labels)).any():
             raise ValueError(f"{name} must hold class labels (integers or strings), got fractions")
     elif labels.dtype.kind == "O":
-        kinds = {type(label) for label in labels}
-        if any(issubclass(kind, str) for kind in kinds) and len(kinds) > 1:
-            raise TypeError(f"{name} must hold labels of one type, got {sorted(k.__name__ for k in kinds)}")
+        kinds = {str if isinstance(label, str) else type(label) for label in labels}
+        if len(kinds) > 1 or not issubclass(kinds.pop(), str | int | np.integer):
+            got = ", ".join(sorted({type(label).__name__ for label in labels}))
+            raise TypeError(f"{name} must hold labels of one type, integers or strings, got {got}")
     elif labels.dtype.kind not in "buiUS":
         raise TypeError(f"{name} must hold integers or strings, got dtype {labels.dtype}")
     return labels
@@ -85,7 +93,7 @@ def find_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]
     """Return the sorted classes and the class number of each label. Raises ValueError for fewer than two classes."""
     classes, numbers = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
-        raise ValueError(f"y must hold at least 2 classes, got only {classes[0]!r}")
+        raise ValueError(f"y must hold at least 2 classes, got only {classes.tolist()[0]!r}")
     return classes, numbers.astype(np.int64)
 
 

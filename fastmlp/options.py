@@ -59,9 +59,12 @@ class Options:
 
 def _hidden(hidden: Any) -> tuple[int, ...]:
     widths = (hidden,) if isinstance(hidden, numbers.Integral) else hidden
-    if isinstance(widths, str) or not hasattr(widths, "__iter__"):
+    try:
+        widths = None if isinstance(widths, str) else tuple(widths)
+    except TypeError:
+        widths = None
+    if widths is None:
         raise TypeError(f"hidden must be a sequence of layer widths such as (128, 64), got {hidden!r}")
-    widths = tuple(widths)
     for width in widths:
         _whole("every width in hidden", width, 1)
     return tuple(int(width) for width in widths)
@@ -91,6 +94,6 @@ def _number(
 
 
 def _one_of(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         allowed = ", ".join(map(repr, choices))
         raise ValueError(f"{name} must be one of {allowed}{otherwise}, got {value!r}")

@@ -32,6 +32,19 @@ def sizes_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[int, ...]:
     return (weights[0].shape[0], *(W.shape[1] for W in weights))
 
 
+def _checked_array(name: str, values: ArrayLike, dtype: str) -> NDArray[Any]:
+    """Return a copy in the dtype. Raises TypeError for what is not real numbers, ValueError for what is not finite."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"parameters[{name!r}] must be an array: {error}") from None
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"parameters[{name!r}] must hold real numbers, got dtype {array.dtype}")
+    if not (np.abs(array) <= np.finfo(dtype).max).all():
+        raise ValueError(f"parameters[{name!r}] must be finite in {dtype}")
+    return array.astype(dtype)
+
+
 def check_parameters(parameters: Mapping[str, ArrayLike], options: Options) -> dict[str, NDArray[Any]]:
     """Return copies in the options' dtype. Raises ValueError for names, shapes or values that do not fit."""
     layers = len(options.hidden) + 1
@@ -39,10 +52,7 @@ def check_parameters(parameters: Mapping[str, ArrayLike], options: Options) -> d
     if not isinstance(parameters, Mapping) or sorted(parameters) != sorted(expected):
         got = sorted(parameters) if isinstance(parameters, Mapping) else type(parameters).__name__
         raise ValueError(f"parameters must be a dict with the names {', '.join(expected)}, got {got}")
-    arrays = {name: np.array(parameters[name], options.dtype) for name in expected}
-    for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"parameters must be finite, {name} is not")
+    arrays = {name: _checked_array(name, parameters[name], options.dtype) for name in expected}
     inputs = None
     for l in range(1, layers + 1):
         W, b = arrays[f"W{l}"], arrays[f"b{l}"]

@@ -112,7 +112,7 @@ class Trainer:
         matrix = self._checked(X)
         classes, numbers = inputs.find_classes(inputs.check_y(y, len(matrix)))
         held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], classes)
-        callbacks = tuple(callbacks)
+        callbacks = _checked_callbacks(callbacks)
         sizes = (matrix.shape[1], *self.options.hidden, len(classes))
         random = np.random.default_rng(self.options.seed)
         start = self._starting_parameters(sizes, random)
@@ -155,16 +155,16 @@ class Trainer:
                 began = time.perf_counter()
                 total = train(data, y, order, Descent(rate, 2 * options.l2, options.momentum))
                 seconds = time.perf_counter() - began
-                penalty = options.l2 * engine.sum_of_squares()
+                penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
                 loss = total / len(order) + penalty
-                if not math.isfinite(loss):
+                if not (math.isfinite(loss) and engine.is_finite()):
                     engine.slots[...] = kept
                     raise DivergedError(self._divergence(epoch, rate))
                 measured = (None, None) if validation is None else self._measure(engine, *validation, penalty)
                 figures = EpochFigures(epoch, options.epochs, loss, measured[0], measured[1], rate, seconds, len(order))
                 self.history_.add(figures)
                 answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
-                if True in answers or steps <= 0:
+                if any(answer is True or answer is np.True_ for answer in answers) or steps <= 0:
                     return
                 rate *= options.learning_rate_decay
 
@@ -235,7 +235,8 @@ class Trainer:
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of each of the rows X (N, D)."""
-        labels: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
+        scores = self.decision_function(X)
+        labels: NDArray[Any] = self.classes_[scores.argmax(axis=1)]
         return labels
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
@@ -301,6 +302,17 @@ class Trainer:
             if name.startswith("W"):
                 gradients[name] += 2 * self.options.l2 * parameters[name]
         return total / count + self.options.l2 * engine.sum_of_squares(), gradients
+
+
+def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    """Return the callbacks. Raises TypeError for anything but a sequence of what can be called."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r}")
+    checked = tuple(callbacks)
+    for callback in checked:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be functions of an epoch's figures, got {callback!r}")
+    return checked
 
 
 def _log_sum_exp(scores: NDArray[Any]) -> NDArray[Any]:

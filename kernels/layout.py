@@ -119,14 +119,17 @@ def odd_lines(columns: int, dtype) -> int:
 
 
 def panel_vectors(units: int, dtype, members: int) -> int:
-    """Choose the width of a layer's panels, in vectors: the one with which the busiest member has least to do."""
+    """Choose the width of a layer's panels, in vectors: the one with which the busiest member has least to do.
+
+    A panel's columns are the rows of the next layer's tiles, so there are at least ROWS of them.
+    """
     vectors = ceil_div(units, lanes(dtype))
 
     def work(width: int) -> float:
         panels = ceil_div(vectors, width)
         return ceil_div(panels, members) * width / PANEL_EFFICIENCY[width]
 
-    return min(PANEL_EFFICIENCY, key=work)
+    return min((width for width in PANEL_EFFICIENCY if width * lanes(dtype) >= ROWS), key=work)
 
 
 class Layout(NamedTuple):
@@ -189,7 +192,7 @@ def unpack(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     weights, biases = _stored(layer, buffer)
     inputs, units = int(layer["inputs"]), int(layer["units"])
     W = weights.swapaxes(0, 1)[:inputs].reshape(inputs, -1)[:, :units]
-    return np.ascontiguousarray(W), biases[:units].copy()
+    return W.copy(), biases[:units].copy()
 
 
 def _stored(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

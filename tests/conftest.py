@@ -1,0 +1,60 @@
+"""Settings of the whole suite, and memory that shows when a kernel reads what nobody has written."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("tolerances")
+
+settings.register_profile(
+    "fastmlp",
+    deadline=None,  # the first example compiles
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("fastmlp")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes ten seconds or more; -m 'not slow' leaves it out")
+
+
+class _NaNNumPy:
+    """NumPy, except that memory that it leaves uninitialised is full of NaN."""
+
+    def __getattr__(self, name):
+        return getattr(np, name)
+
+    def empty(self, *arguments, **options):
+        return _nan_filled(np.empty(*arguments, **options))
+
+    def empty_like(self, *arguments, **options):
+        return _nan_filled(np.empty_like(*arguments, **options))
+
+
+def _nan_filled(array):
+    if array.dtype.kind == "f":
+        array.fill(np.nan)
+    return array
+
+
+@pytest.fixture(scope="module")
+def nan_memory():
+    """Fill outputs and scratch with NaN before kernels run, except for what must start at zero."""
+    from fastmlp import engine
+    from fastmlp.kernels import plain
+
+    make_workspace = engine.Engine._workspace
+
+    def workspace(*arguments):
+        work = make_workspace(*arguments)
+        for array in (work.scratch, work.transposed, work.losses):
+            array.fill(np.nan)
+        return work
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (engine, plain):
+            patch.setattr(module, "np", _NaNNumPy())
+        patch.setattr(engine.Engine, "_workspace", workspace)
+        yield

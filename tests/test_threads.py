@@ -1,0 +1,115 @@
+"""Threads: results do not depend on their number, and fits can run side by side and after a fork."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from networks import clusters
+from registry import DTYPES
+from scripts import run
+
+from fastmlp import Trainer
+
+DEPTHS = ((), (130,), (64, 48), (33, 1, 70), (40, 30, 20, 10))
+X, y = clusters(np.random.default_rng(0), rows=730, inputs=300, classes=10)
+
+
+def fitted(**options):
+    trainer = Trainer(**{"batch_size": 100, "epochs": 2, "learning_rate": 0.02, **options})
+    trainer.fit(X, y)
+    return trainer
+
+
+def bits(trainer):
+    """Everything that a fit leaves behind, as bytes."""
+    numbers = [*trainer.parameters.values(), np.array(trainer.history_.loss), trainer.decision_function(X)]
+    return b"".join(np.ascontiguousarray(array).tobytes() for array in numbers)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("hidden", DEPTHS, ids=str)
+def test_results_are_the_same_bits_for_any_number_of_threads(hidden, dtype):
+    alone = fitted(hidden=hidden, dtype=dtype, threads=1)
+    assert alone.threads_ == 1
+    for threads in (2, 3, 5):
+        team = fitted(hidden=hidden, dtype=dtype, threads=threads)
+        assert 1 < team.threads_ <= threads
+        assert bits(team) == bits(alone)
+
+
+@pytest.mark.parametrize("rule", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], ids=str)
+def test_momentum_too(rule):
+    assert bits(fitted(hidden=(64, 48), threads=3, **rule)) == bits(fitted(hidden=(64, 48), threads=1, **rule))
+
+
+def test_gradients_too():
+    found = [fitted(hidden=(64, 48), threads=threads).loss_and_gradients(X, y) for threads in (1, 3)]
+    assert found[0][0] == found[1][0]
+    for name, gradient in found[0][1].items():
+        np.testing.assert_array_equal(gradient, found[1][1][name])
+
+
+def test_more_threads_than_processors_give_the_same_bits_every_time():
+    options = {"hidden": (40, 30, 20, 10), "threads": 5, "epochs": 1}
+    assert len({bits(fitted(**options)) for _ in range(8)}) == 1
+
+
+def test_a_tiny_network_is_trained_by_one_thread():
+    trainer = Trainer(hidden=(4,), batch_size=4, epochs=1, threads=8)
+    trainer.fit(X[:20, :5], y[:20])
+    assert trainer.threads_ == 1
+
+
+def test_eight_fits_at_once_give_what_each_gives_alone():
+    options = [{"hidden": DEPTHS[seed % 4], "seed": seed, "threads": 2, "epochs": 3} for seed in range(8)]
+    alone = [bits(fitted(**option)) for option in options]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda option: bits(fitted(**option)), options))
+    assert together == alone
+    assert len(set(alone)) == 8
+
+
+def test_one_trainer_predicts_in_eight_threads_at_once():
+    trainer = fitted(hidden=(64, 48), threads=2)
+    expected = trainer.decision_function(X).tobytes()
+    with ThreadPoolExecutor(8) as pool:
+        scores = list(pool.map(lambda _: trainer.decision_function(X).tobytes(), range(16)))
+    assert set(scores) == {expected}
+
+
+FORK = """
+import multiprocessing, warnings
+from test_threads import bits, fitted
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process that has had threads
+options = {"hidden": (64, 48), "threads": 2, "epochs": 1}
+here = bits(fitted(**options))
+
+def fit_in_child(_):
+    return bits(fitted(**options))
+
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    there = pool.map(fit_in_child, range(2))
+assert there == [here, here]
+assert bits(fitted(**options)) == here
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_fit_after_fork():
+    run(FORK)
+
+
+AFFINITY = """
+import os
+from test_threads import fitted
+
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+print(fitted(hidden=(130,), epochs=1, threads=None).threads_)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity of processes")
+def test_threads_none_means_the_processors_that_this_process_may_use():
+    assert run(AFFINITY)[0] == "1\n"
