@@ -1,0 +1,105 @@
+"""The kernels inside an epoch with memory laid out for them, as an epoch calls them: panel by panel, no copies.
+
+They are internal: an argument that a commit's kernel does not have is left out, so that the suite can go back in time.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+
+import numba
+import numpy as np
+
+from fastmlp.kernels import activation, gather, layout, matmul, update, zeros
+from fastmlp.kernels.tile import Shape
+
+from .data import strokes
+
+BATCH, INPUTS, CLASSES = 128, 784, 10
+
+
+def repeated(kernel, **values) -> Callable[[int], None]:
+    """Return a function that calls the kernel so many times, from compiled code: Python's calls take as long."""
+
+    @numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})
+    def run(times, *arguments):
+        for _ in range(times):
+            kernel(*arguments)
+
+    names = inspect.signature(kernel.py_func).parameters
+    return lambda times: run(times, *(values[name] for name in names))
+
+
+def _matrix(random, dtype, rows, columns):
+    """Return numbers in (-0.1, 0.1) that start on a cache line, (rows, columns), and touched."""
+    matrix = layout.aligned((rows, columns), dtype)
+    matrix[...] = random.uniform(-0.1, 0.1, matrix.shape)
+    return matrix
+
+
+class Scene:
+    """A minibatch, a panel of weights as wide as a tile and gradients, as they lie in an epoch's memory."""
+
+    def __init__(self, dtype, like_mnist=False):
+        matrix = partial(_matrix, np.random.default_rng(0), dtype)
+        vectors = max(layout.PANEL_EFFICIENCY)
+        self.width, classes = vectors * layout.lanes(dtype), layout.odd_lines(CLASSES, dtype)
+        self.shape = Shape(layout.ROWS, vectors)
+        self.inputs = zeros.Inputs(
+            *(array[0] for array in zeros.new_inputs(BATCH, layout.odd_lines(INPUTS, dtype), 1, dtype, True))
+        )
+        rows = strokes(BATCH)[0] / 255 if like_mnist else matrix(BATCH, INPUTS)
+        self.inputs.X[:, :INPUTS] = rows
+        zeros.mark_nonzeros(self.inputs, BATCH)
+        self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
+        self.A, self.G = (matrix(BATCH, layout.odd_lines(self.width, dtype)) for _ in range(2))
+        self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
+
+
+def _affine(kernel, dtype):
+    s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero)
+    names = {"X": s.inputs.X, "inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "choice": activation.RELU}
+    names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "ahead": gather.NOTHING_AHEAD}
+    return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
+
+
+def _backprop(kernel, dtype):
+    s = Scene(dtype)
+    names = {"G_next": s.G_next, "WT": s.WT, "A": s.A, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES}
+    return repeated(kernel, shape=s.shape, choice=activation.RELU, **names), 2.0 * BATCH * CLASSES * s.width
+
+
+def _update(kernel, rule, dtype):
+    s = Scene(dtype, like_mnist=kernel is update.update_nonzero)
+    slots = np.concatenate([s.W.reshape(-1), np.zeros(s.W.size, dtype)])
+    panel = layout.Panel(slots, 0, INPUTS, s.width, s.W.size)
+    names = {"X": s.inputs.X, "inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": rule}
+    names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": update.Descent(1e-6, 1e-5, 0.9)}
+    return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
+
+
+TILE_KERNELS = {
+    "affine": partial(_affine, matmul.affine),
+    "affine_nonzero": partial(_affine, matmul.affine_nonzero),
+    "backprop": partial(_backprop, matmul.backprop),
+    "update": partial(_update, update.update, update.SGD),
+    "update_nesterov": partial(_update, update.update, update.NESTEROV),
+    "update_nonzero": partial(_update, update.update_nonzero, update.SGD),
+}
+"""Makers: dtype -> (run(times), floating-point operations of one time, zeros counted as any number)."""
+
+
+def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
+    """Return a function that gathers all rows of X (N, D), in random order, a minibatch at a time."""
+    kind = gather.READ_IN_PLACE[X.dtype]
+    order = np.random.default_rng(0).permutation(len(X))
+    out = layout.aligned((batch_size, layout.odd_lines(X.shape[1], dtype)), dtype)
+    data = gather.rows_of(X, 1 / 255, dtype).data
+    copy_rows = gather.copy_rows
+
+    @numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})
+    def run(kind, data, columns, order, out):
+        for start in range(0, len(order) - len(out) + 1, len(out)):
+            copy_rows(kind, data, columns, 1 / 255, order, start, 0, len(out), out)
+
+    return lambda: run(kind, data, X.shape[1], order, out)
