@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ PREDICT_ROWS = 128
 NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
 
 Parameters = Mapping[str, NDArray[np.floating]]
+Ints = NDArray[np.int64]
+Train = Callable[[Rows, Ints, Ints, NDArray[np.float64], Descent], float]
 
 
 class Engine:
@@ -85,8 +87,7 @@ class Engine:
         program.assemble(self._predicting.layers, self.dtype, activation.RELU, self.rule, False)
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._workspace(self._layout, 1, False)
-        nothing = Descent(0.0, 0.0, 0.0)
-        epoch(network, rows, NO_ORDER, NO_ORDER, self.batch_size, 0, 0, work, Member(0, 1), nothing)
+        epoch(network, rows, NO_ORDER, NO_ORDER, np.zeros(0), self.batch_size, 0, 0, work, Member(0, 1), Descent(0.0))
         predict(network, rows, NO_ORDER, 0, 0, work, np.empty((0, self.sizes[-1]), self.dtype))
 
     def _workspace(self, plan: layout.Layout, members: int, skip_zeros: bool) -> Workspace:
@@ -99,56 +100,31 @@ class Engine:
         )
 
     @contextmanager
-    def trainer(self) -> Iterator[Callable[[Rows, NDArray[np.int64], NDArray[np.int64], Descent], float]]:
-        """Hold a team ready: yields ``train(rows, y, order, descent)``, which returns the sum of the rows' losses.
+    def trainer(self) -> Iterator[Train]:
+        """Hold a team ready: yields ``train(rows, y, order, rates, descent)``.
 
-        An exception raised in the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
+        It trains on the rows in that order, ``rates`` holding the learning rate of each minibatch, and returns the sum
+        of the rows' losses. An exception in the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._workspace(self._layout, self.members, self.skip_zeros)
         stride = self._rows_per_call()
+        others = range(1, self.members)
 
-        def call(
-            member: int,
-            rows: Rows,
-            y: NDArray[np.int64],
-            order: NDArray[np.int64],
-            first: int,
-            descent: Descent,
-        ) -> float:
-            last = min(first + stride, len(order))
-            return float(
-                epoch(
-                    network,
-                    rows,
-                    y,
-                    order,
-                    self.batch_size,
-                    first,
-                    last,
-                    work,
-                    Member(member, self.members),
-                    descent,
-                )
-            )
+        with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
-        if self.members == 1:
-            yield lambda rows, y, order, descent: sum(
-                call(0, rows, y, order, first, descent) for first in range(0, len(order), stride)
-            )
-            return
-        with ThreadPoolExecutor(self.members - 1, "fastmlp") as pool:
+            def train(rows: Rows, y: Ints, order: Ints, rates: NDArray[np.float64], descent: Descent) -> float:
+                def call(member: int) -> float:
+                    me = Member(member, self.members)
+                    return float(epoch(network, rows, y, order, rates, self.batch_size, first, last, work, me, descent))
 
-            def train(rows: Rows, y: NDArray[np.int64], order: NDArray[np.int64], descent: Descent) -> float:
                 total = 0.0
                 for first in range(0, len(order), stride):
+                    last = min(first + stride, len(order))
                     try:
-                        others = [
-                            pool.submit(call, member, rows, y, order, first, descent)
-                            for member in range(1, self.members)
-                        ]
-                        total += call(0, rows, y, order, first, descent)
-                        wait(others)
+                        calls = [pool.submit(call, member) for member in others] if pool else []
+                        total += call(0)
+                        wait(calls)
                     except BaseException:
                         team.abort(work.team)
                         raise

@@ -5,6 +5,9 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+SOLVERS = ("sgd", "adam")
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
+SCHEDULES = ("decay", "linear")
 SAMPLING = ("shuffle", "choice")
 INITS = ("he",)
 DTYPES = ("float32", "float64")
@@ -29,6 +32,8 @@ class Options:
     threads: int | None = None
     seed: int | None = 0
     max_steps: int | None = None
+    solver: str = "sgd"
+    learning_rate_schedule: str = "decay"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -49,6 +54,10 @@ class Options:
             raise TypeError(f"nesterov must be True or False, got {self.nesterov!r}")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0, got momentum=0")
+        _one_of("solver", self.solver, SOLVERS)
+        if self.solver == "adam" and self.momentum != 0:
+            raise ValueError(f"solver='adam' has momenta of its own: momentum must be 0, got {self.momentum}")
+        _one_of("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
         _one_of("sampling", self.sampling, SAMPLING)
         _one_of("dtype", self.dtype, DTYPES)
         if isinstance(self.init, str):

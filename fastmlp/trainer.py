@@ -17,9 +17,10 @@ from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows, rows_of
 from fastmlp.kernels.update import Descent
-from fastmlp.options import Options
+from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.sampling import epoch_order
+from fastmlp.schedule import Schedule, correct_bias
 from fastmlp.threads import thread_limit
 from fastmlp.zeros import worth_skipping
 
@@ -47,6 +48,8 @@ class Trainer:
     threads : the most threads to use; None for as many as this process may. Results never depend on it
     seed : of the initial weights and the order of rows; None for a new one each time
     max_steps : stop after so many minibatches, None for no limit
+    solver : "sgd", or "adam" (Kingma and Ba, 2015; betas 0.9 and 0.999, epsilon 1e-8)
+    learning_rate_schedule : "decay", or "linear": falling with each minibatch, to 0 after the last
 
     Attributes
     ----------
@@ -71,6 +74,8 @@ class Trainer:
         threads: int | None = None,
         seed: int | None = 0,
         max_steps: int | None = None,
+        solver: str = "sgd",
+        learning_rate_schedule: str = "decay",
     ) -> None:
         named = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
         self.options = Options(**named)
@@ -145,30 +150,46 @@ class Trainer:
     ) -> None:
         """Train all epochs and record them."""
         options = self.options
-        rate = options.learning_rate
-        steps = math.inf if options.max_steps is None else options.max_steps
+        schedule = Schedule(options, -(-len(y) // engine.batch_size))
+        limit = math.inf if options.max_steps is None else options.max_steps
+        descent = self._descent()
+        steps = 0
         with engine.trainer() as train:
             for epoch in range(1, options.epochs + 1):
-                order = epoch_order(random, len(y), options.sampling)[: int(min(len(y), steps * engine.batch_size))]
-                steps -= -(-len(order) // engine.batch_size)
+                order = epoch_order(random, len(y), options.sampling)
+                order = order[: int(min(len(y), (limit - steps) * engine.batch_size))]
+                rates = schedule.rates(steps, -(-len(order) // engine.batch_size))
                 kept = engine.slots.copy()
                 began = time.perf_counter()
-                total = train(data, y, order, Descent(rate, 2 * options.l2, options.momentum))
+                total = train(data, y, order, self._step_sizes(rates, steps), descent)
                 seconds = time.perf_counter() - began
+                steps += len(rates)
                 penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
                 loss = total / len(order) + penalty
                 if not (math.isfinite(loss) and engine.is_finite()):
                     engine.slots[...] = kept
-                    raise DivergedError(self._divergence(epoch, rate))
+                    raise DivergedError(self._divergence(epoch, rates[0]))
                 measured = (None, None) if validation is None else self._measure(engine, *validation, penalty)
+                rate = float(rates[0])
                 figures = EpochFigures(epoch, options.epochs, loss, measured[0], measured[1], rate, seconds, len(order))
                 self.history_.add(figures)
                 answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
-                if any(answer is True or answer is np.True_ for answer in answers) or steps <= 0:
+                if any(answer is True or answer is np.True_ for answer in answers) or steps >= limit:
                     return
-                rate *= options.learning_rate_decay
+
+    def _descent(self) -> Descent:
+        """Return the numbers of the optimiser's step, but for the rate."""
+        decay = 2 * self.options.l2
+        if self.options.solver == "adam":
+            return Descent(0.0, decay, *ADAM_BETAS, ADAM_EPSILON)
+        return Descent(0.0, decay, self.options.momentum)
+
+    def _step_sizes(self, rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
+        return correct_bias(rates, first) if self.options.solver == "adam" else rates
 
     def _rule(self) -> Choice:
+        if self.options.solver == "adam":
+            return update.ADAM
         if self.options.momentum == 0:
             return update.SGD
         return update.NESTEROV if self.options.nesterov else update.MOMENTUM
@@ -294,7 +315,7 @@ class Trainer:
         order = np.arange(count)
         with engine.trainer() as train:  # each minibatch counts by its share of the rows
             total = sum(
-                train(data, numbers, rows, Descent(min(len(rows), engine.batch_size) / count, 0.0, 0.0))
+                train(data, numbers, rows, np.full(len(rows), min(len(rows), engine.batch_size) / count), Descent(0.0))
                 for rows in (order[:whole], order[whole:])
             )
         gradients = engine.read(slot=1)

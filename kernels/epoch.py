@@ -4,6 +4,7 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.step import backward, forward, head
 from fastmlp.kernels.team import meet
+from fastmlp.kernels.update import with_rate
 from fastmlp.kernels.zeros import inputs_for
 
 
@@ -16,11 +17,13 @@ def fetch(network, data, order, start, rows, batch):
 
 
 @kernel
-def epoch(network, data, y, order, batch_size, first, last, work, member, descent):
+def epoch(network, data, y, order, rates, batch_size, first, last, work, member, descent):
     """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
 
     network: Network, data: Rows, y: (N,) int64 class numbers,
-    order: int64 row numbers, work: Workspace, member: Member, descent: Descent
+    order: int64 row numbers, of which minibatch k takes those from k * batch_size on; first: a multiple of batch_size,
+    rates: (minibatches of the order,) the learning rate of each, work: Workspace, member: Member,
+    descent: Descent, but for the rate
 
     Returns the sum of the rows' losses, each before its minibatch's update (meaningful for member 0 only). Every member
     gathers the whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
@@ -40,6 +43,7 @@ def epoch(network, data, y, order, batch_size, first, last, work, member, descen
         if member.index == 0:
             for i in range(rows):
                 total += work.losses[i]
-        if not backward(network, batch, rows, work, member, descent):
+        step = with_rate(descent, rates[start // batch_size], descent.decay)
+        if not backward(network, batch, rows, work, member, step):
             return total
     return total

@@ -81,7 +81,7 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     vectors = panel_vectors(W.shape[1], X.dtype, 1)
     width = vectors * lanes(X.dtype)
     inputs, gradient = _padded(X, 1, ROWS), _padded(G, 1, width)
-    descent = update.Descent(float(learning_rate), 2.0 * l2, 0.0)
+    descent = update.Descent(float(learning_rate), 2.0 * l2)
     for j, weights in _panels(W, width):
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
         tile = Shape(ROWS, vectors)

@@ -496,6 +496,9 @@ def _power_of_two(builder, tile, n):
     return builder.bitcast(total, tile.vector)
 
 
+square_root = _per_register(lambda builder, tile, x: _call(builder, f"llvm.sqrt.{_suffix(x.type)}", x.type, x))
+"""``square_root(x)``: the square roots of a tile."""
+
 rounded = _per_register(_round)
 """``rounded(x)``: the nearest integers, for |x| below 2^22."""
 

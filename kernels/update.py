@@ -6,6 +6,9 @@ for biases), rate r and momentum m:
     SGD         W -= r dW
     MOMENTUM    V = m V - r dW;  W += V
     NESTEROV    V = m V - r dW;  W += m V - r dW                (Sutskever et al., 2013, section 2, rearranged)
+    ADAM        M = m M + (1 - m) dW;  V = v V + (1 - v) dW^2;  W -= r M / (sqrt(V) + epsilon)
+                                                                (Kingma and Ba, 2015, end of section 2: r holds the
+                                                                correction for the bias of M and V)
     ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
 """
 
@@ -13,13 +16,14 @@ from typing import NamedTuple
 
 from numba.extending import overload
 
-from fastmlp.kernels.jit import Choice, ChoiceType, kernel
+from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
 from fastmlp.kernels.layout import ROWS, values
-from fastmlp.kernels.tile import load, lowest_bit, outer, store, zeros
+from fastmlp.kernels.tile import load, lowest_bit, outer, square_root, store, zeros
 from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile
 
-SGD, MOMENTUM, NESTEROV, ACCUMULATE = map(Choice, ("sgd", "momentum", "nesterov", "accumulate"))
-SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ACCUMULATE: 2}
+SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
+ADAM, ACCUMULATE = map(Choice, ("adam", "accumulate"))
+SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
 """How many numbers each rule keeps for a weight, the weight among them."""
 
 
@@ -27,8 +31,16 @@ class Descent(NamedTuple):
     """The numbers of an optimiser's step."""
 
     rate: float
-    decay: float
-    momentum: float
+    decay: float = 0.0
+    momentum: float = 0.0  # of Adam: beta 1
+    second_momentum: float = 0.0  # of Adam: beta 2
+    epsilon: float = 0.0
+
+
+@part
+def with_rate(descent, rate, decay):
+    """Return the same step with another rate and decay."""
+    return Descent(rate, decay, descent.momentum, descent.second_momentum, descent.epsilon)
 
 
 def descend(rule, shape, gradient, panel, i, descent):
@@ -57,12 +69,23 @@ def _nesterov(rule, shape, gradient, panel, i, descent):
     store(w + v * descent.momentum - step, W, i, 0)
 
 
+def _adam(rule, shape, gradient, panel, i, descent):
+    W, M, V = values(panel, 0), values(panel, 1), values(panel, 2)
+    w = load(shape, W, i, 0)
+    dw = gradient + w * descent.decay
+    m = load(shape, M, i, 0) * descent.momentum + dw * (1 - descent.momentum)
+    v = load(shape, V, i, 0) * descent.second_momentum + dw * dw * (1 - descent.second_momentum)
+    store(m, M, i, 0)
+    store(v, V, i, 0)
+    store(w - m * descent.rate / (square_root(v) + descent.epsilon), W, i, 0)
+
+
 def _accumulate(rule, shape, gradient, panel, i, descent):
     V = values(panel, 1)
     store(load(shape, V, i, 0) + gradient * descent.rate, V, i, 0)
 
 
-_RULES = {"sgd": _sgd, "momentum": _momentum, "nesterov": _nesterov, "accumulate": _accumulate}
+_RULES = {"sgd": _sgd, "momentum": _momentum, "nesterov": _nesterov, "adam": _adam, "accumulate": _accumulate}
 
 
 @overload(descend)
@@ -109,4 +132,4 @@ def update_biases(shape, rule, G, j, panel, depth, descent):
     db = zeros(shape, G)
     for k in range(depth):
         db = db + load(shape, G, k, j)
-    descend(rule, shape, db, panel, 0, Descent(descent.rate, 0.0, descent.momentum))
+    descend(rule, shape, db, panel, 0, with_rate(descent, descent.rate, 0.0))

@@ -86,23 +86,38 @@ def train(
     l2=0.0,
     momentum=0.0,
     nesterov=False,
+    solver="sgd",
+    learning_rate_schedule="decay",
 ):
     """Train on rows orders[epoch] in minibatches, the last of an epoch as short as it comes out.
 
-    V = momentum V - rate dW; then W += V, or for nesterov W += momentum V - rate dW.
+    sgd: V = momentum V - rate dW; then W += V, or for nesterov W += momentum V - rate dW.
+    adam: averages M of dW and V of dW^2, over their sums of weights; W -= rate M / sqrt(V) (Kingma and Ba, 2015).
     Returns the parameters and a loss for each epoch: the mean over its rows, each row as it was before its
     minibatch's update, + l2 * sum |W|^2 at the end of the epoch.
     """
     weights = {name: np.array(value, np.float64) for name, value in parameters.items()}
     velocity = {name: np.zeros_like(value) for name, value in weights.items()}
-    losses = []
+    squares = {name: np.zeros_like(value) for name, value in weights.items()}
+    losses, step = [], 0
+    steps = sum(-(-len(order) // batch_size) for order in orders)
     for epoch, order in enumerate(orders):
         rate = learning_rate * learning_rate_decay**epoch
         total = 0.0
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             total += len(rows) * loss(weights, X[rows], y[rows])
+            if learning_rate_schedule == "linear":
+                rate = learning_rate * (steps - step) / steps
+            step += 1
             for name, gradient in gradients(weights, X[rows], y[rows], l2).items():
+                if solver == "adam":
+                    velocity[name] = 0.9 * velocity[name] + 0.1 * gradient
+                    squares[name] = 0.999 * squares[name] + 0.001 * gradient**2
+                    M, V = velocity[name] / (1 - 0.9**step), squares[name] / (1 - 0.999**step)
+                    # epsilon as fastmlp and the paper's faster form have it: beside the uncorrected square root
+                    weights[name] -= rate * M / (np.sqrt(V) + 1e-8 / np.sqrt(1 - 0.999**step))
+                    continue
                 velocity[name] = momentum * velocity[name] - rate * gradient
                 weights[name] += momentum * velocity[name] - rate * gradient if nesterov else velocity[name]
         losses.append(total / len(order) + penalty(weights, l2))

@@ -11,6 +11,7 @@ from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
 from fastmlp.sampling import epoch_order
+from fastmlp.zeros import worth_skipping
 
 pytestmark = pytest.mark.usefixtures("nan_memory")
 every_depth = pytest.mark.parametrize("hidden", ONE_OF_EACH_DEPTH, ids=str)
@@ -18,6 +19,7 @@ RULES = {
     "sgd": {},
     "momentum": {"momentum": 0.9},
     "nesterov": {"momentum": 0.9, "nesterov": True},
+    "adam": {"solver": "adam", "learning_rate": 0.01},
 }
 SEED = 3
 
@@ -76,6 +78,21 @@ def test_rows_drawn_with_replacement():
     assert_same_training(start, X, y, (50,), "float64", batch_size=8, epochs=2, sampling="choice")
 
 
+def test_a_rate_that_falls_with_each_minibatch():
+    start, X, y = network_and_data((50,), rows=37)
+    assert_same_training(start, X, y, (50,), "float64", 8, epochs=3, learning_rate_schedule="linear")
+
+
+@pytest.mark.parametrize("batch_size", [1, 30, 64, 65, 100, 200])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_inputs_that_are_mostly_zero(batch_size, dtype):
+    # enough zeros for tiles to skip them; batches within and beyond the 64 rows of a word of bits
+    start, X, y = network_and_data((50,), rows=200, inputs=130)
+    X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
+    assert worth_skipping(X, 50)
+    assert_same_training(start, X, y, (50,), dtype, batch_size, epochs=1, learning_rate=0.02)
+
+
 def test_no_penalty():
     start, X, y = network_and_data((50,), rows=37)
     assert_same_training(start, X, y, (50,), "float64", batch_size=8, epochs=2, l2=0.0)
@@ -113,7 +130,7 @@ GOLDEN = {
 }
 
 
-@pytest.mark.parametrize("rule", RULES.keys())
+@pytest.mark.parametrize("rule", GOLDEN.keys())
 def test_golden_losses(rule):
     start, X, y = network_and_data((50,), rows=37)
     options = {"epochs": 6, "batch_size": 8, "learning_rate": 0.1, "l2": 0.001, "seed": SEED}
