@@ -160,6 +160,8 @@ def test_json_is_one_object_and_alone_on_stdout():
         "threads": None,
         "seed": 0,
         "max_steps": None,
+        "solver": "sgd",
+        "learning_rate_schedule": "decay",
         "validation_fraction": 0.1,
     }
 
@@ -167,6 +169,7 @@ def test_json_is_one_object_and_alone_on_stdout():
 def test_every_option_reaches_the_trainer(monkeypatch):
     options = (
         "--hidden 16,8 --epochs 2 --batch-size 50 --lr 0.05 --lr-decay 0.9 --l2 0 --momentum 0.5 --nesterov "
+        "--lr-schedule linear "
         "--sampling choice --init 0.01 --seed 7 --threads 1 --dtype float64 --steps 9"
     )
     keywords = {}
@@ -193,6 +196,8 @@ def test_every_option_reaches_the_trainer(monkeypatch):
         "threads": 1,
         "seed": 7,
         "max_steps": 9,
+        "solver": "sgd",
+        "learning_rate_schedule": "linear",
     }
 
 

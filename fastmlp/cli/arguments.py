@@ -10,6 +10,7 @@ from fastmlp.cli.option_types import integer, name_or_deviation, number, positiv
 
 PROGRAM = "fastmlp-train"
 DEFAULT_EPOCHS = 10
+DEFAULT_MOMENTUM = 0.9
 
 _DESCRIPTION = "Train a multilayer perceptron on images of digits, and report its accuracy on the test set."
 _EPILOG = """\
@@ -39,6 +40,8 @@ TRAINER_KEYWORDS = (
     "threads",
     "seed",
     "max_steps",
+    "solver",
+    "learning_rate_schedule",
 )
 
 
@@ -87,6 +90,8 @@ def trainer_keywords(arguments: argparse.Namespace, training_rows: int) -> dict[
     Without ``--epochs``, ``--steps`` alone says how long to train: as many epochs as those steps need.
     """
     keywords = {name: getattr(arguments, name) for name in TRAINER_KEYWORDS}
+    if keywords["momentum"] is None:
+        keywords["momentum"] = 0.0 if keywords["solver"] == "adam" else DEFAULT_MOMENTUM
     if keywords["epochs"] is None:
         steps = keywords["max_steps"]
         steps_per_epoch = math.ceil(training_rows / keywords["batch_size"])
@@ -165,6 +170,12 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
 def _add_step_options(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add(
+        "--solver",
+        choices=("sgd", "adam"),
+        default="sgd",
+        help="gradient descent with momentum, or Adam, for which --lr 0.001 is a good start (default: %(default)s)",
+    )
+    add(
         "--lr",
         dest="learning_rate",
         type=number("above 0", lambda value: value > 0),
@@ -181,6 +192,13 @@ def _add_step_options(group: argparse._ArgumentGroup) -> None:
         help="multiplies the learning rate after each epoch (default: %(default)s)",
     )
     add(
+        "--lr-schedule",
+        dest="learning_rate_schedule",
+        choices=("decay", "linear"),
+        default="decay",
+        help="decay: by --lr-decay; linear: falling with each minibatch, to 0 at the end (default: %(default)s)",
+    )
+    add(
         "--l2",
         type=number("of at least 0", lambda value: value >= 0),
         default=1e-5,
@@ -190,9 +208,8 @@ def _add_step_options(group: argparse._ArgumentGroup) -> None:
     add(
         "--momentum",
         type=number("of at least 0 and below 1", lambda value: 0 <= value < 1),
-        default=0.9,
         metavar="FACTOR",
-        help="share of the last step that is kept in the next (default: %(default)s)",
+        help=f"share of the last step that is kept in the next (default: {DEFAULT_MOMENTUM}, with Adam 0)",
     )
     add(
         "--nesterov",
