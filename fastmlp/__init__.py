@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastmlp.errors import FastmlpError as FastmlpError
     from fastmlp.history import History as History
     from fastmlp.trainer import Trainer as Trainer
+    from fastmlp.warm import warmup as warmup
 
 __version__ = "0.1.0"
 
@@ -20,8 +21,9 @@ _HOME = {
     "FastmlpError": "errors",
     "History": "history",
     "Trainer": "trainer",
+    "warmup": "warm",
 }
-__all__ = ["DataError", "DivergedError", "FastmlpError", "History", "Trainer", "__version__"]
+__all__ = ["DataError", "DivergedError", "FastmlpError", "History", "Trainer", "__version__", "warmup"]
 
 
 def __getattr__(name: str) -> Any:

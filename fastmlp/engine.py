@@ -48,6 +48,7 @@ class Engine:
         self._threads = threads
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
         self._predicting = layout.plan(sizes, PREDICT_ROWS, self.dtype, self.members)
+        self._idle: list[Workspace] = []  # of threads that have predicted and may do so again
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
 
     # ---- parameters ----
@@ -144,9 +145,13 @@ class Engine:
 
         def run(first: int, last: int) -> None:
             stride = self._rows_per_call()
-            work = self._workspace(self._predicting, 1, False)
+            try:
+                work = self._idle.pop()
+            except IndexError:
+                work = self._workspace(self._predicting, 1, False)
             for start in range(first, last, stride):
                 predict(network, rows, NO_ORDER, start, min(start + stride, last), work, out)
+            self._idle.append(work)
 
         members = min(self._threads, -(-count // (2 * PREDICT_ROWS)))
         if members == 1:

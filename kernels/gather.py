@@ -4,6 +4,7 @@ Data comes as the bytes of a C-ordered matrix and the address of the kernel that
 compiled once for all kinds.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -35,9 +36,13 @@ def rows_of(X: np.ndarray, scale: float, dtype) -> Rows:
     """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy."""
     data = X.reshape(-1).view(np.uint8)
     data.flags.writeable = False
-    kind = typeof(READ_IN_PLACE[X.dtype])
-    address = address_of(copy_rows, (kind, _BYTES, _INT, types.float64, _ORDER, _INT, _INT, _INT, matrix_type(dtype)))
-    return Rows(data, X.shape[1], X.strides[0], float(scale), address)
+    return Rows(data, X.shape[1], X.strides[0], float(scale), _copy_rows_address(X.dtype, np.dtype(dtype)))
+
+
+@cache
+def _copy_rows_address(kind: np.dtype, dtype: np.dtype) -> int:
+    types_of_it = (typeof(READ_IN_PLACE[kind]), _BYTES, _INT, types.float64, _ORDER, _INT, _INT, _INT)
+    return address_of(copy_rows, (*types_of_it, matrix_type(dtype)))
 
 
 class Ahead(NamedTuple):

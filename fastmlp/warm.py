@@ -1,0 +1,40 @@
+"""Compiling ahead of time, so that no later fit waits."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from fastmlp.engine import Engine
+from fastmlp.kernels import update
+from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
+from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes
+from fastmlp.options import DTYPES
+
+
+def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
+    """Compile every kernel that training and predicting may need and keep them on disk; return the seconds it took.
+
+    dtypes : of the networks that will be trained, "float32" or "float64" or both
+
+    What is compiled already is only loaded. Raises ValueError for another dtype.
+    """
+    began = time.perf_counter()
+    chosen = (dtypes,) if isinstance(dtypes, str) else tuple(dtypes)
+    for dtype in chosen:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtypes must be of {', '.join(DTYPES)}, got {dtype!r}")
+    for dtype in chosen:
+        rows = [rows_of(np.zeros((1, 1), kind), 1.0, dtype) for kind in READ_IN_PLACE]
+        for engine in _engines(dtype):
+            engine.compile(rows[0])
+    return time.perf_counter() - began
+
+
+def _engines(dtype: str) -> Iterator[Engine]:
+    """Yield networks that between them need every width of panel, hidden or not, and every rule."""
+    for rule in update.SLOTS:
+        for vectors in PANEL_EFFICIENCY:
+            units = vectors * lanes(dtype)
+            for skip_zeros in (False, True):
+                yield Engine((1, units, units), 1, np.dtype(dtype), rule, 1, skip_zeros)
