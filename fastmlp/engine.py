@@ -95,7 +95,7 @@ class Engine:
         return Workspace(
             zeros.new_inputs(plan.batch_rows, plan.input_stride, members, self.dtype, skip_zeros),
             layout.aligned((plan.scratch,), self.dtype),
-            layout.aligned((max(1, members * plan.transposed),), self.dtype),
+            layout.aligned_for_each(members, (max(1, plan.transposed),), self.dtype).reshape(-1),
             np.zeros(plan.batch_rows),
             team.new_team(members),
         )

@@ -9,6 +9,8 @@ keeps for each. Columns beyond the last unit and rows beyond the last input are 
 for ever, since no gradient reaches them.
 """
 
+import mmap
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,8 @@ from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, matrix
 
 ROWS = 4  # of a tile. 4 x 4 registers run at 98% of the peak with 32 registers, 4 x 2 at 91 to 94% with 16
 LINE_BYTES = 64
+HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 16
+GAP_BYTES = 1 << 16
 
 # How much of the peak a tile of so many vectors reaches (measured: kernels/README.md), widest first
 PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.94} if REGISTERS == 32 else {2: 1.0, 1: 0.6}
@@ -170,11 +174,31 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int) -> Layout
 
 
 def aligned(shape, dtype) -> np.ndarray:
-    """Return zeros that start on a cache line."""
+    """Return zeros that start on a cache line, in huge pages where the system has such and it is worth it."""
     count, item = int(np.prod(shape)), np.dtype(dtype).itemsize
-    memory = np.zeros(count * item + LINE_BYTES, np.uint8)
-    skip = -memory.ctypes.data % LINE_BYTES
+    memory, boundary = _memory(count * item)
+    skip = -memory.ctypes.data % boundary
     return memory[skip : skip + count * item].view(dtype).reshape(shape)
+
+
+def aligned_for_each(members: int, shape, dtype) -> np.ndarray:
+    """Return zeros (members, >= shape[0], ...): memory of their own for each, with a gap after each one's rows.
+
+    Processors fetch ahead of what they read, past the end: without a gap, what another member is about to write.
+    """
+    row_bytes = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
+    gap = ceil_div(GAP_BYTES, row_bytes) if members > 1 and row_bytes else 0
+    return aligned((members, shape[0] + gap, *shape[1:]), dtype)
+
+
+def _memory(size: int) -> tuple[np.ndarray, int]:
+    """Return zeroed bytes in which ``size`` fit behind a boundary, and that boundary."""
+    if size < HUGE_FROM or not hasattr(mmap, "MADV_HUGEPAGE"):
+        return np.zeros(size + LINE_BYTES, np.uint8), LINE_BYTES
+    pages = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages
+        pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages, np.uint8), HUGE_PAGE
 
 
 def pack(layer, buffer: np.ndarray, W: np.ndarray, b: np.ndarray) -> None:

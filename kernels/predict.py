@@ -20,8 +20,8 @@ def predict(network, data, order, first, last, work, out):
     batch = inputs_for(work.inputs, 0)
     X = batch.X
     Z = activations_of(layer, work)
-    for start in range(first, last, X.shape[0]):
-        rows = min(X.shape[0], last - start)
+    for start in range(first, last, work.losses.size):
+        rows = min(work.losses.size, last - start)
         whole_rows = (rows + ROWS - 1) // ROWS * ROWS
         call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, X)
         forward(network, batch, rows, work, alone, nothing)

@@ -48,13 +48,13 @@ class Member(NamedTuple):
 @part
 def activations_of(layer, work):
     """Return a layer's activations (B, stride), of the output layer its scores."""
-    return matrix(work.scratch, layer.activations, work.inputs.X.shape[1], layer.stride)
+    return matrix(work.scratch, layer.activations, work.losses.size, layer.stride)
 
 
 @part
 def gradients_of(layer, work):
     """Return the gradient (B, stride) of a layer's weighted inputs."""
-    return matrix(work.scratch, layer.gradients, work.inputs.X.shape[1], layer.stride)
+    return matrix(work.scratch, layer.gradients, work.losses.size, layer.stride)
 
 
 @part

@@ -13,7 +13,7 @@ import numpy as np
 from numba import types
 
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import aligned, ceil_div, matrix_type
+from fastmlp.kernels.layout import aligned_for_each, ceil_div, matrix_type
 from fastmlp.kernels.tile import VECTOR_BYTES, nonzero_bits
 
 WORD = 64
@@ -43,9 +43,9 @@ def new_inputs(rows: int, stride: int, members: int, dtype, skip_zeros: bool) ->
     """Return memory for a minibatch for each member of a team: Inputs of arrays (members, ...)."""
     words, row_words = (ceil_div(stride, WORD), ceil_div(rows, WORD)) if skip_zeros else (0, 0)
     return Inputs(
-        aligned((members, rows, stride), dtype),
-        np.zeros((members, rows, words), np.uint64),
-        np.zeros((members, words * WORD, row_words), np.uint64),
+        aligned_for_each(members, (rows, stride), dtype),
+        aligned_for_each(members, (rows, words), np.uint64),
+        aligned_for_each(members, (words * WORD, row_words), np.uint64),
     )
 
 
