@@ -18,7 +18,7 @@ from fastmlp.threads import useful_members
 
 # A call into compiled code holds this much work for a member, a fraction of a second: Ctrl-C is heard in between
 MULTIPLY_ADDS_PER_CALL = 4_000_000_000
-PREDICT_ROWS = 128
+PREDICT_ROWS = 64
 NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
 
 Parameters = Mapping[str, NDArray[np.floating]]

@@ -21,7 +21,7 @@ from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, matrix
 
 ROWS = 4  # of a tile. 4 x 4 registers run at 98% of the peak with 32 registers, 4 x 2 at 91 to 94% with 16
 LINE_BYTES = 64
-HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 16
+HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
 
 # How much of the peak a tile of so many vectors reaches (measured: kernels/README.md), widest first
