@@ -1,5 +1,6 @@
 """What comes in from users: X and y, checked once, at the boundary."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,14 @@ def class_numbers(labels: NDArray[Any], classes: NDArray[Any], name: str) -> NDA
         shown = ", ".join(repr(label.item()) for label in unseen[:5])
         raise ValueError(f"{name} holds labels that training has not seen: {shown}")
     return np.searchsorted(classes, labels).astype(np.int64)
+
+
+def check_callbacks(callbacks: Any) -> tuple[Callable[[Any], object], ...]:
+    """Return the callbacks. Raises TypeError for anything but a sequence of what can be called."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r}")
+    checked = tuple(callbacks)
+    for callback in checked:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be functions of an epoch's figures, got {callback!r}")
+    return checked

@@ -1,9 +1,8 @@
 """The Trainer: minibatch SGD over epochs, thin around the compiled engine."""
 
-import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,20 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import inputs
 from fastmlp.engine import Engine
-from fastmlp.errors import DivergedError
-from fastmlp.history import EpochFigures, History
+from fastmlp.history import History
 from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows, rows_of
 from fastmlp.kernels.update import Descent
-from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
+from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
-from fastmlp.sampling import epoch_order
-from fastmlp.schedule import Schedule, correct_bias
 from fastmlp.threads import thread_limit
+from fastmlp.training import Callback, Samples, rule_of, train_epochs
 from fastmlp.zeros import worth_skipping
 
-Callback = Callable[[EpochFigures], object]
 GRADIENT_ROWS = 256
 
 
@@ -117,82 +113,29 @@ class Trainer:
         matrix = self._checked(X)
         classes, numbers = inputs.find_classes(inputs.check_y(y, len(matrix)))
         held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], classes)
-        callbacks = _checked_callbacks(callbacks)
+        checked_callbacks = inputs.check_callbacks(callbacks)
         sizes = (matrix.shape[1], *self.options.hidden, len(classes))
         random = np.random.default_rng(self.options.seed)
         start = self._starting_parameters(sizes, random)
 
         skip_zeros = worth_skipping(matrix, sizes[1])
-        engine = self._new_engine(sizes, self._rule(), min(self.options.batch_size, len(numbers)), skip_zeros)
+        engine = self._new_engine(sizes, rule_of(self.options), min(self.options.batch_size, len(numbers)), skip_zeros)
         began = time.perf_counter()
         data = self._rows(matrix)
-        validation = None if held_out is None else (self._rows(held_out[0]), held_out[1])
+        validation = None if held_out is None else Samples(self._rows(held_out[0]), held_out[1])
         engine.compile(data)
         self.compile_seconds = time.perf_counter() - began
         engine.write(start)
         self._engine, self.classes_, self._start = engine, classes, None
         self.history_, self.interrupted = History(), False
         try:
-            self._run(engine, data, numbers, validation, callbacks, random)
+            train_epochs(
+                engine, self.options, Samples(data, numbers), validation, checked_callbacks, random, self.history_
+            )
         except KeyboardInterrupt:
             self.interrupted = True
             warnings.warn("Training interrupted by user.", stacklevel=2)
         return self.history_
-
-    def _run(
-        self,
-        engine: Engine,
-        data: Rows,
-        y: NDArray[np.int64],
-        validation: tuple[Rows, NDArray[np.int64]] | None,
-        callbacks: tuple[Callback, ...],
-        random: np.random.Generator,
-    ) -> None:
-        """Train all epochs and record them."""
-        options = self.options
-        schedule = Schedule(options, -(-len(y) // engine.batch_size))
-        limit = math.inf if options.max_steps is None else options.max_steps
-        descent = self._descent()
-        steps = 0
-        with engine.trainer() as train:
-            for epoch in range(1, options.epochs + 1):
-                order = epoch_order(random, len(y), options.sampling)
-                order = order[: int(min(len(y), (limit - steps) * engine.batch_size))]
-                rates = schedule.rates(steps, -(-len(order) // engine.batch_size))
-                kept = engine.slots.copy()
-                began = time.perf_counter()
-                total = train(data, y, order, self._step_sizes(rates, steps), descent)
-                seconds = time.perf_counter() - began
-                steps += len(rates)
-                penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
-                loss = total / len(order) + penalty
-                if not (math.isfinite(loss) and engine.is_finite()):
-                    engine.slots[...] = kept
-                    raise DivergedError(self._divergence(epoch, rates[0]))
-                measured = (None, None) if validation is None else self._measure(engine, *validation, penalty)
-                rate = float(rates[0])
-                figures = EpochFigures(epoch, options.epochs, loss, measured[0], measured[1], rate, seconds, len(order))
-                self.history_.add(figures)
-                answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
-                if any(answer is True or answer is np.True_ for answer in answers) or steps >= limit:
-                    return
-
-    def _descent(self) -> Descent:
-        """Return the numbers of the optimiser's step, but for the rate."""
-        decay = 2 * self.options.l2
-        if self.options.solver == "adam":
-            return Descent(0.0, decay, *ADAM_BETAS, ADAM_EPSILON)
-        return Descent(0.0, decay, self.options.momentum)
-
-    def _step_sizes(self, rates: NDArray[np.float64], first: int) -> NDArray[np.float64]:
-        return correct_bias(rates, first) if self.options.solver == "adam" else rates
-
-    def _rule(self) -> Choice:
-        if self.options.solver == "adam":
-            return update.ADAM
-        if self.options.momentum == 0:
-            return update.SGD
-        return update.NESTEROV if self.options.nesterov else update.MOMENTUM
 
     def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int, skip_zeros: bool = False) -> Engine:
         threads = thread_limit(self.options.threads)
@@ -223,20 +166,6 @@ class Trainer:
                 f"parameters were set for layers {sizes_of(self._start)}, the data and hidden need {sizes}"
             )
         return self._start
-
-    @staticmethod
-    def _measure(engine: Engine, data: Rows, y: NDArray[np.int64], penalty: float) -> tuple[float, float]:
-        """Return the loss and the accuracy on validation data."""
-        scores = engine.scores(data, len(y)).astype(np.float64)
-        losses = _log_sum_exp(scores) - scores[np.arange(len(y)), y]
-        return float(losses.mean() + penalty), float((scores.argmax(axis=1) == y).mean())
-
-    def _divergence(self, epoch: int, rate: float) -> str:
-        return (
-            f"the loss stopped being finite in epoch {epoch}; the last finite parameters are kept. Likely causes: "
-            f"learning_rate={rate:g} is too high, or inputs are not scaled (input_scale={self.options.input_scale:g}; "
-            "aim for values near 1)"
-        )
 
     # ---- using ----
 
@@ -292,7 +221,7 @@ class Trainer:
         if self._engine is None or self._engine.sizes != sizes:
             if self._engine is not None:
                 raise ValueError(f"parameters must be of layers {self._engine.sizes} as fitted, got {sizes}")
-            self._engine = self._new_engine(sizes, self._rule(), self.options.batch_size)
+            self._engine = self._new_engine(sizes, rule_of(self.options), self.options.batch_size)
             self._engine.compile(self._rows(np.zeros((1, sizes[0]), self.options.dtype)))
             self.classes_ = np.arange(sizes[-1])
         self._engine.write(checked)
@@ -323,20 +252,3 @@ class Trainer:
             if name.startswith("W"):
                 gradients[name] += 2 * self.options.l2 * parameters[name]
         return total / count + self.options.l2 * engine.sum_of_squares(), gradients
-
-
-def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
-    """Return the callbacks. Raises TypeError for anything but a sequence of what can be called."""
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a sequence of functions, got {callbacks!r}")
-    checked = tuple(callbacks)
-    for callback in checked:
-        if not callable(callback):
-            raise TypeError(f"callbacks must be functions of an epoch's figures, got {callback!r}")
-    return checked
-
-
-def _log_sum_exp(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return log(sum(exp(row))) of each row of scores (N, C), however far from 0 they are."""
-    largest = scores.max(axis=1)
-    return np.asarray(largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1)))

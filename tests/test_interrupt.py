@@ -17,13 +17,13 @@ import numpy as np
 import fastmlp.trainer
 from fastmlp import Trainer
 
-order_of = fastmlp.trainer.epoch_order
+order_of = fastmlp.training.epoch_order
 
 def tell_and_order(*arguments):
     print("epoch begins", flush=True)
     return order_of(*arguments)
 
-fastmlp.trainer.epoch_order = tell_and_order
+fastmlp.training.epoch_order = tell_and_order
 X, y = np.ones((1_000_000, 64), np.uint8), np.arange(1_000_000) % 2
 trainer = Trainer(hidden=({hidden}), threads={threads}, learning_rate=1e-6, input_scale=0.1)
 with warnings.catch_warnings(record=True) as caught:

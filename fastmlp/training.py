@@ -1,0 +1,111 @@
+"""The loop over epochs: orders of rows, learning rates, what is measured, and when it ends."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.engine import Engine
+from fastmlp.errors import DivergedError
+from fastmlp.history import EpochFigures, History
+from fastmlp.kernels import update
+from fastmlp.kernels.activation import Choice
+from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.update import Descent
+from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
+from fastmlp.sampling import epoch_order
+from fastmlp.schedule import Schedule, correct_bias
+
+Callback = Callable[[EpochFigures], object]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows and the class number (N,) of each."""
+
+    rows: Rows
+    y: NDArray[np.int64]
+
+
+def rule_of(options: Options) -> Choice:
+    """Return the optimiser's rule that the options ask for."""
+    if options.solver == "adam":
+        return update.ADAM
+    if options.momentum == 0:
+        return update.SGD
+    return update.NESTEROV if options.nesterov else update.MOMENTUM
+
+
+def train_epochs(
+    engine: Engine,
+    options: Options,
+    samples: Samples,
+    validation: Samples | None,
+    callbacks: tuple[Callback, ...],
+    random: np.random.Generator,
+    history: History,
+) -> None:
+    """Train all epochs and add their figures to the history.
+
+    Raises DivergedError in the epoch whose loss or parameters are not finite; the engine then has those from before it.
+    """
+    descent = _descent(options)
+    schedule = Schedule(options, -(-len(samples.y) // engine.batch_size))
+    limit = math.inf if options.max_steps is None else options.max_steps
+    steps = 0
+    with engine.trainer() as train:
+        for epoch in range(1, options.epochs + 1):
+            order = epoch_order(random, len(samples.y), options.sampling)
+            order = order[: int(min(len(order), (limit - steps) * engine.batch_size))]
+            rates = schedule.rates(steps, -(-len(order) // engine.batch_size))
+            step_sizes = correct_bias(rates, steps) if options.solver == "adam" else rates
+            kept = engine.slots.copy()
+            began = time.perf_counter()
+            total = train(samples.rows, samples.y, order, step_sizes, descent)
+            seconds = time.perf_counter() - began
+            steps += len(rates)
+            penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
+            loss = total / len(order) + penalty
+            if not (math.isfinite(loss) and engine.is_finite()):
+                engine.slots[...] = kept
+                raise DivergedError(_divergence(options, epoch, rates[0]))
+            measured = (None, None) if validation is None else _measure(engine, validation, penalty)
+            figures = EpochFigures(
+                epoch, options.epochs, loss, measured[0], measured[1], float(rates[0]), seconds, len(order)
+            )
+            history.add(figures)
+            answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
+            if any(answer is True or answer is np.True_ for answer in answers) or steps >= limit:
+                return
+
+
+def _descent(options: Options) -> Descent:
+    """Return the numbers of the optimiser's step, but for the rate."""
+    if options.solver == "adam":
+        return Descent(0.0, 2 * options.l2, *ADAM_BETAS, ADAM_EPSILON)
+    return Descent(0.0, 2 * options.l2, options.momentum)
+
+
+def _measure(engine: Engine, samples: Samples, penalty: float) -> tuple[float, float]:
+    """Return the loss and the accuracy on samples that are not trained on."""
+    scores = engine.scores(samples.rows, len(samples.y)).astype(np.float64)
+    losses = _log_sum_exp(scores) - scores[np.arange(len(samples.y)), samples.y]
+    return float(losses.mean() + penalty), float((scores.argmax(axis=1) == samples.y).mean())
+
+
+def _log_sum_exp(scores: NDArray[Any]) -> NDArray[Any]:
+    """Return log(sum(exp(row))) of each row of scores (N, C), however far from 0 they are."""
+    largest = scores.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1)))
+
+
+def _divergence(options: Options, epoch: int, rate: float) -> str:
+    return (
+        f"the loss stopped being finite in epoch {epoch}; the last finite parameters are kept. Likely causes: "
+        f"learning_rate={rate:g} is too high, or inputs are not scaled (input_scale={options.input_scale:g}; "
+        "aim for values near 1)"
+    )
