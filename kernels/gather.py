@@ -74,8 +74,8 @@ def ask_for(ahead, turn, turns):
     """
     if ahead.first == ahead.last:
         return
-    turns_rows = part_of(ahead, turn, turns)
-    for r in range(turns_rows.first, turns_rows.last):
+    now = part_of(ahead, turn, turns)
+    for r in range(now.first, now.last):
         row = matrix(ahead.data, row_number(ahead.order, r) * ahead.row_bytes, 1, ahead.row_bytes)
         for line in range(0, ahead.row_bytes, LINE_BYTES):
             prefetch(row, 0, line)
@@ -89,9 +89,9 @@ def row_number(order, i):
 
 @kernel
 def copy_rows(kind, data, columns, scale, order, start, first, last, out):
-    """``out[r, :D] = scale * X[order[start + r]]`` for r from first to last
+    """``out[r, :D] = scale * X[order[start + r]]`` for r from first to last.
 
-    kind: what the bytes hold
+    kind: what the bytes hold; data: (N * D * item size,) uint8, columns: D
     order: row numbers, (0,) or (>= start + last,); out: (>= last, >= D) in the compute dtype, further columns untouched
     """
     factor = out.dtype.type(scale)

@@ -94,9 +94,15 @@ def share(count, member, members):
 
 
 @part
+def whole_tiles(rows):
+    """Return so many rows, rounded up to whole tiles."""
+    return (rows + ROWS - 1) // ROWS * ROWS
+
+
+@part
 def share_of_rows(count, member, members):
     """Return a member's range of rows, in whole tiles; the last may reach beyond ``count``."""
-    first, last = share((count + ROWS - 1) // ROWS, member, members)
+    first, last = share(whole_tiles(count) // ROWS, member, members)
     return first * ROWS, last * ROWS
 
 

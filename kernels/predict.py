@@ -2,7 +2,7 @@
 
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.jit import NOTHING, call, kernel
-from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.layout import whole_tiles
 from fastmlp.kernels.step import Member, activations_of, apply_layer, forward
 from fastmlp.kernels.zeros import inputs_for
 
@@ -22,10 +22,9 @@ def predict(network, data, order, first, last, work, out):
     Z = activations_of(layer, work)
     for start in range(first, last, work.losses.size):
         rows = min(work.losses.size, last - start)
-        whole_rows = (rows + ROWS - 1) // ROWS * ROWS
         call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, X)
         forward(network, batch, rows, work, alone, nothing)
-        apply_layer(l, network, batch, work, (0, layer.panels), 0, whole_rows, nothing)
+        apply_layer(l, network, batch, work, (0, layer.panels), 0, whole_tiles(rows), nothing)
         for i in range(rows):
             for c in range(layer.units):
                 out[start + i, c] = Z[i, c]

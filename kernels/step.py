@@ -14,7 +14,7 @@ import numpy as np
 
 from fastmlp.kernels.gather import part_of
 from fastmlp.kernels.jit import NOTHING, call, part
-from fastmlp.kernels.layout import ROWS, biases_of, share, share_of_rows, values, weights_of
+from fastmlp.kernels.layout import biases_of, share, share_of_rows, values, weights_of, whole_tiles
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tile import matrix
 from fastmlp.kernels.zeros import Inputs, with_matrix
@@ -87,9 +87,8 @@ def apply_layer(l, network, batch, work, panels, first_row, last_row, ahead):
 @part
 def forward(network, batch, rows, work, member, ahead):
     """Compute the activations of all hidden layers. False if the team was aborted."""
-    last_row = (rows + ROWS - 1) // ROWS * ROWS
     for l in range(len(network.layers) - 1):
-        apply_layer(l, network, batch, work, own_panels(network.layers[l], member), 0, last_row, ahead)
+        apply_layer(l, network, batch, work, own_panels(network.layers[l], member), 0, whole_tiles(rows), ahead)
         if not meet(work.team, member.index, member.count):
             return False
     return True
@@ -114,14 +113,13 @@ def backprop_layer(l, network, rows, work, member):
     A, G, G_next = activations_of(layer, work), gradients_of(layer, work), gradients_of(following, work)
     columns = following.panels * following.width
     WT = matrix(work.transposed, member.index * work.transposed.size // member.count, columns, layer.width)
-    last_row = (rows + ROWS - 1) // ROWS * ROWS
     first, last = own_panels(layer, member)
     for p in range(first, last):
         j = p * layer.width
         for q in range(following.panels):
             W = values(weights_of(following, q, network.parameters, network.size), 0)
             call(layer.transpose, W, j, layer.width, WT, q * following.width)
-        call(layer.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, last_row, following.units)
+        call(layer.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, whole_tiles(rows), following.units)
 
 
 @part
@@ -164,7 +162,7 @@ def update_hidden(l, network, batch, rows, work, member, descent):
     layer = network.layers[l]
     G = gradients_of(layer, work)
     own = own_panels(layer, member)
-    inputs = (0, (layer.inputs + ROWS - 1) // ROWS * ROWS)
+    inputs = (0, whole_tiles(layer.inputs))
     update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, own, inputs, descent)
     update_layer_biases(layer, network, G, rows, own, descent)
 
