@@ -8,11 +8,13 @@ from contextlib import contextmanager, nullcontext
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels import activation, layout, program, team, update, zeros
-from fastmlp.kernels.epoch import epoch
+from fastmlp.kernels import activation, layout, program, sparse, team, update, zeros
+from fastmlp.kernels.epoch import Steps, epoch
 from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, Inputs, new_matrices
 from fastmlp.kernels.predict import predict
 from fastmlp.kernels.step import Member, Network, Workspace
+from fastmlp.kernels.untouched import tree_of_steps
 from fastmlp.kernels.update import Descent
 from fastmlp.threads import useful_members
 
@@ -23,14 +25,15 @@ NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
 
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
-Train = Callable[[Rows, Ints, Ints, NDArray[np.float64], Descent], float]
+Train = Callable[[Ints, Ints, NDArray[np.float64], Descent], float]
 
 
 class Engine:
     """A network of ``sizes`` (D, hidden units ..., C), laid out for minibatches of ``batch_size`` and a team.
 
     The optimiser's rule is one of those in ``fastmlp.kernels.update``; ``threads`` is the most that it may use;
-    ``skip_zeros`` lets training visit only what is not zero among the inputs, with the same result.
+    ``visiting`` says what of its inputs training visits (``fastmlp.kernels.inputs``), and ``visited`` how many of a
+    row's, on average: None for all.
     """
 
     def __init__(
@@ -40,14 +43,19 @@ class Engine:
         dtype: np.dtype[np.floating],
         rule: activation.Choice,
         threads: int,
-        skip_zeros: bool = False,
+        visiting: activation.Choice = EVERYTHING,
+        visited: float | None = None,
     ) -> None:
         self.sizes, self.dtype, self.rule = sizes, np.dtype(dtype), rule
-        self.batch_size, self.skip_zeros = batch_size, skip_zeros
-        self.members = useful_members(sizes, batch_size, threads)
+        self.batch_size, self.visiting = batch_size, visiting
+        work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
+        # weights of sparse rows that are behind must have one owner, and those of the output layer have several
+        alone = visiting is ENTRIES and len(sizes) == 2
+        self.members = 1 if alone else useful_members(work, batch_size, threads)
+        self._multiply_adds = 3 * sum(a * b for a, b in itertools.pairwise(work))
         self._threads = threads
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
-        self._predicting = layout.plan(sizes, PREDICT_ROWS, self.dtype, self.members)
+        self._predicting: dict[activation.Choice, layout.Layout] = {}  # by what is visited
         self._idle: list[Workspace] = []  # of threads that have predicted and may do so again
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
 
@@ -83,45 +91,49 @@ class Engine:
     # ---- running ----
 
     def compile(self, rows: Rows) -> None:
-        """Compile the kernels that this network needs, or load them from disk."""
-        program.assemble(self._layout.layers, self.dtype, activation.RELU, self.rule, self.skip_zeros)
-        program.assemble(self._predicting.layers, self.dtype, activation.RELU, self.rule, False)
+        """Compile the kernels that training and predicting such rows need, or load them from disk."""
+        program.assemble(self._layout.layers, self.dtype, activation.RELU, self.rule, self.visiting)
         network = Network(self._layout.layers, self._buffer, self._layout.size)
-        work = self._workspace(self._layout, 1, False)
-        epoch(network, rows, NO_ORDER, NO_ORDER, np.zeros(0), self.batch_size, 0, 0, work, Member(0, 1), Descent(0.0))
-        predict(network, rows, NO_ORDER, 0, 0, work, np.empty((0, self.sizes[-1]), self.dtype))
+        _, network_to_predict = self._plan_to_predict(rows)
+        work = self._work_to_predict(rows)
+        steps = Steps(self.batch_size, np.zeros(0), np.zeros((0, 4)))
+        nothing = np.empty((0, self.sizes[-1]), self.dtype)
+        epoch(network, rows, NO_ORDER, NO_ORDER, 0, 0, steps, work, Member(0, 1), Descent(0.0))
+        predict(network_to_predict, rows, NO_ORDER, 0, 0, work, nothing)
 
-    def _workspace(self, plan: layout.Layout, members: int, skip_zeros: bool) -> Workspace:
-        return Workspace(
-            zeros.new_inputs(plan.batch_rows, plan.input_stride, members, self.dtype, skip_zeros),
-            layout.aligned((plan.scratch,), self.dtype),
-            layout.aligned_for_each(members, (max(1, plan.transposed),), self.dtype).reshape(-1),
-            np.zeros(plan.batch_rows),
-            team.new_team(members),
-        )
+    def _plan_to_predict(self, rows: Rows) -> tuple[layout.Layout, Network]:
+        visiting = ENTRIES if _is_sparse(rows) else EVERYTHING
+        plan = self._predicting.get(visiting)
+        if plan is None:
+            plan = layout.plan(self.sizes, PREDICT_ROWS, self.dtype, self.members)
+            program.assemble(plan.layers, self.dtype, activation.RELU, self.rule, visiting)
+            self._predicting[visiting] = plan
+        return plan, Network(plan.layers, self._buffer, plan.size)
 
     @contextmanager
-    def trainer(self) -> Iterator[Train]:
-        """Hold a team ready: yields ``train(rows, y, order, rates, descent)``.
+    def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
+        """Hold a team ready to train on some rows: yields ``train(y, order, rates, descent)``.
 
-        It trains on the rows in that order, ``rates`` holding the learning rate of each minibatch, and returns the sum
-        of the rows' losses. An exception in the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
+        It trains on the rows in that order (in which rows may be repeated or not), ``rates`` holding the learning rate
+        of each minibatch, and returns the sum of the rows' losses. An exception in the calling thread
+        (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
-        work = self._workspace(self._layout, self.members, self.skip_zeros)
+        work = self._work_to_train(rows, repeated)
         stride = self._rows_per_call()
         others = range(1, self.members)
 
         with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
-            def train(rows: Rows, y: Ints, order: Ints, rates: NDArray[np.float64], descent: Descent) -> float:
+            def train(y: Ints, order: Ints, rates: NDArray[np.float64], descent: Descent) -> float:
                 def call(member: int) -> float:
                     me = Member(member, self.members)
-                    return float(epoch(network, rows, y, order, rates, self.batch_size, first, last, work, me, descent))
+                    return float(epoch(network, rows, y, order, first, last, steps, work, me, descent))
 
                 total = 0.0
                 for first in range(0, len(order), stride):
                     last = min(first + stride, len(order))
+                    steps = self._steps(rates, first, last, descent)
                     try:
                         calls = [pool.submit(call, member) for member in others] if pool else []
                         total += call(0)
@@ -133,25 +145,27 @@ class Engine:
 
             yield train
 
+    def _steps(self, rates: NDArray[np.float64], first: int, last: int, descent: Descent) -> Steps:
+        own = rates[first // self.batch_size : -(-last // self.batch_size)]
+        tree = tree_of_steps(self.rule, own, descent) if self.visiting is ENTRIES else np.zeros((0, 4))
+        return Steps(self.batch_size, own, tree)
+
     def _rows_per_call(self) -> int:
-        multiply_adds = 3 * sum(a * b for a, b in itertools.pairwise(self.sizes))
-        batches = self.members * MULTIPLY_ADDS_PER_CALL // (multiply_adds * self.batch_size)
+        batches = self.members * MULTIPLY_ADDS_PER_CALL // (self._multiply_adds * self.batch_size)
         return max(1, batches) * self.batch_size
 
     def scores(self, rows: Rows, count: int) -> NDArray[np.floating]:
         """Return the scores (count, C) of the first rows."""
         out = np.empty((count, self.sizes[-1]), self.dtype)
-        network = Network(self._predicting.layers, self._buffer, self._layout.size)
+        _, network = self._plan_to_predict(rows)
 
         def run(first: int, last: int) -> None:
             stride = self._rows_per_call()
-            try:
-                work = self._idle.pop()
-            except IndexError:
-                work = self._workspace(self._predicting, 1, False)
+            work = self._work_to_predict(rows)
             for start in range(first, last, stride):
                 predict(network, rows, NO_ORDER, start, min(start + stride, last), work, out)
-            self._idle.append(work)
+            if not _is_sparse(rows):  # room for these entries need not be room for others
+                self._idle.append(work)
 
         members = min(self._threads, -(-count // (2 * PREDICT_ROWS)))
         if members == 1:
@@ -164,3 +178,38 @@ class Engine:
             for other in others:
                 other.result()
         return out
+
+    # ---- memory ----
+
+    def _workspace(self, plan: layout.Layout, members: int, inputs: Inputs) -> Workspace:
+        return Workspace(
+            inputs,
+            layout.aligned((plan.scratch,), self.dtype),
+            layout.aligned_for_each(members, (max(1, plan.transposed),), self.dtype).reshape(-1),
+            np.zeros(plan.batch_rows),
+            team.new_team(members),
+        )
+
+    def _work_to_train(self, rows: Rows, repeated: bool) -> Workspace:
+        plan, members = self._layout, self.members
+        if self.visiting is ENTRIES:
+            entries = sparse.most_entries(rows, self.batch_size, repeated)
+            inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
+        else:
+            new = zeros.new_bits if self.visiting is NONZEROS else new_matrices
+            inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
+        return self._workspace(plan, members, inputs)
+
+    def _work_to_predict(self, rows: Rows) -> Workspace:
+        plan, _ = self._plan_to_predict(rows)
+        if _is_sparse(rows):
+            entries = sparse.most_entries(rows, PREDICT_ROWS, repeated=False)
+            return self._workspace(plan, 1, sparse.new_lists(1, plan.batch_rows, 0, entries, self.dtype))
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_stride), self.dtype))
+
+
+def _is_sparse(rows: Rows) -> bool:
+    return bool(rows.starts.size)

@@ -11,15 +11,14 @@ from fastmlp.kernels.gather import READ_IN_PLACE
 ROWS_PER_CHECK = 4096
 
 
-def check_X(X: ArrayLike, dtype: np.dtype[Any], name: str = "X", columns: int | None = None) -> NDArray[Any]:
-    """Return X as a C-ordered matrix (N, D) that kernels read, without a copy where it is one.
+def check_X(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | None = None) -> Any:
+    """Return X as a matrix (N, D) that kernels read: a C-ordered array or a SciPy CSR, without a copy where it is one.
 
     Raises ValueError for another number of dimensions or columns, for no rows or columns, and for values that are not
     finite numbers of ``dtype``; TypeError for what is not numeric.
     """
-    if type(X).__module__.startswith("scipy.sparse"):
-        raise TypeError(f"{name} is a sparse matrix; it must be dense, for instance {name}.toarray()")
-    array = _as_array(X, name)
+    sparse = is_sparse(X)
+    array = X if sparse else _as_array(X, name)
     if array.dtype == object:
         array = _as_numbers(array, name)
     if array.dtype.kind not in "buif":
@@ -31,12 +30,41 @@ def check_X(X: ArrayLike, dtype: np.dtype[Any], name: str = "X", columns: int | 
         raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}")
     if columns is not None and array.shape[1] != columns:
         raise ValueError(f"{name} must have {columns} columns as in training, got {array.shape[1]}")
-    if array.dtype.newbyteorder("=") not in READ_IN_PLACE:
-        array = array.astype(dtype)
-    array = np.require(array, array.dtype.newbyteorder("="), ["C", "A"])
+    return _as_entries(array, dtype, name) if sparse else _as_rows(array, dtype, name)
+
+
+def is_sparse(X: object) -> bool:
+    """Tell whether X is a matrix or array of scipy.sparse, which need not be imported for that."""
+    return any(kind.__module__.startswith("scipy.sparse") for kind in type(X).__mro__)
+
+
+def _as_rows(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    array = np.require(_readable(array, dtype), requirements=["C", "A"])
     if array.dtype.kind == "f":
         _refuse_not_finite(array, dtype, name)
     return array
+
+
+def _readable(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return numbers of a kind that is read in place, in this machine's order of bytes."""
+    native = array.dtype.newbyteorder("=")
+    return array.astype(native if native in READ_IN_PLACE else dtype, copy=False)
+
+
+def _as_entries(matrix: Any, dtype: np.dtype[Any], name: str) -> Any:
+    if matrix.shape[1] > np.iinfo(np.int32).max:
+        raise ValueError(f"{name} must have at most {np.iinfo(np.int32).max} columns, got {matrix.shape[1]}")
+    csr = matrix.tocsr()
+    try:
+        csr.check_format(full_check=True)
+    except ValueError as error:  # numbers of columns out of range would be written to
+        raise ValueError(f"{name} must be a valid sparse matrix: {error}") from None
+    data = np.ascontiguousarray(_readable(csr.data, dtype))
+    if data.dtype.kind == "f" and (bad := _first_not_finite(data[:, None], dtype)) is not None:
+        entry = bad[0]
+        row = int(np.searchsorted(csr.indptr, entry, side="right")) - 1
+        raise ValueError(_not_finite(name, data[entry], row, csr.indices[entry], dtype))
+    return csr if data is csr.data else type(csr)((data, csr.indices, csr.indptr), shape=csr.shape)
 
 
 def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:
@@ -54,7 +82,16 @@ def _as_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
 
 
 def _refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
-    """Look at a few rows at a time: the check needs no memory of the size of X."""
+    bad = _first_not_finite(array, dtype)
+    if bad is not None:
+        raise ValueError(_not_finite(name, array[bad], *bad, dtype))
+
+
+def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> tuple[int, int] | None:
+    """Return row and column of the first number that is not finite in ``dtype``, None if there is none.
+
+    A few rows are looked at at a time: that needs no memory of the size of the array.
+    """
     limit = np.finfo(dtype).max
     for start in range(0, len(array), ROWS_PER_CHECK):
         part = array[start : start + ROWS_PER_CHECK]
@@ -63,9 +100,13 @@ def _refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> 
         good = np.abs(part) <= limit  # false for NaN too
         if not good.all():
             row, column = np.argwhere(~good)[0]
-            value = part[row, column]
-            kind = f"a number beyond {dtype}" if np.isfinite(value) else "NaN or infinity"
-            raise ValueError(f"{name} must be finite: {kind} ({value}) at row {start + row}, column {column}")
+            return start + int(row), int(column)
+    return None
+
+
+def _not_finite(name: str, value: Any, row: int, column: int, dtype: np.dtype[Any]) -> str:
+    kind = f"a number beyond {dtype}" if np.isfinite(value) else "NaN or infinity"
+    return f"{name} must be finite: {kind} ({value}) at row {row}, column {column}"
 
 
 def _has_finite_sum(part: NDArray[Any]) -> bool:

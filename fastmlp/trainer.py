@@ -14,12 +14,13 @@ from fastmlp.history import History
 from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows, rows_of
+from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.update import Descent
 from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.threads import thread_limit
 from fastmlp.training import Callback, Samples, rule_of, train_epochs
-from fastmlp.zeros import worth_skipping
+from fastmlp.visiting import to_visit
 
 GRADIENT_ROWS = 256
 
@@ -111,15 +112,15 @@ class Trainer:
         cannot be trained on, DivergedError when the loss stops being finite: the last finite parameters are kept.
         """
         matrix = self._checked(X)
-        classes, numbers = inputs.find_classes(inputs.check_y(y, len(matrix)))
+        classes, numbers = inputs.find_classes(inputs.check_y(y, matrix.shape[0]))
         held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], classes)
         checked_callbacks = inputs.check_callbacks(callbacks)
         sizes = (matrix.shape[1], *self.options.hidden, len(classes))
         random = np.random.default_rng(self.options.seed)
         start = self._starting_parameters(sizes, random)
 
-        skip_zeros = worth_skipping(matrix, sizes[1])
-        engine = self._new_engine(sizes, rule_of(self.options), min(self.options.batch_size, len(numbers)), skip_zeros)
+        batch_size = min(self.options.batch_size, len(numbers))
+        engine = self._new_engine(sizes, rule_of(self.options), batch_size, matrix)
         began = time.perf_counter()
         data = self._rows(matrix)
         validation = None if held_out is None else Samples(self._rows(held_out[0]), held_out[1])
@@ -137,15 +138,18 @@ class Trainer:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         return self.history_
 
-    def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int, skip_zeros: bool = False) -> Engine:
+    def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int, X: Any = None) -> Engine:
+        """Return an engine to train on the matrix X, or on nothing yet."""
         threads = thread_limit(self.options.threads)
-        return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, threads, skip_zeros)
+        visits = to_visit(X, sizes[1])
+        return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, threads, *visits)
 
-    def _checked(self, X: ArrayLike, name: str = "X", columns: int | None = None) -> NDArray[Any]:
+    def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
-    def _rows(self, X: NDArray[Any]) -> Rows:
-        return rows_of(X, self.options.input_scale, self.options.dtype)
+    def _rows(self, X: Any) -> Rows:
+        describe = sparse_rows_of if inputs.is_sparse(X) else rows_of
+        return describe(X, self.options.input_scale, self.options.dtype)
 
     def _held_out(
         self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, classes: NDArray[Any]
@@ -155,7 +159,7 @@ class Trainer:
         except (TypeError, ValueError):
             raise TypeError("validation_data must be a pair (X, y)") from None
         matrix = self._checked(X, "validation X", columns)
-        labels = inputs.check_y(y, len(matrix), "validation y")
+        labels = inputs.check_y(y, matrix.shape[0], "validation y")
         return matrix, inputs.class_numbers(labels, classes, "validation y")
 
     def _starting_parameters(self, sizes: tuple[int, ...], random: np.random.Generator) -> Mapping[str, NDArray[Any]]:
@@ -173,7 +177,7 @@ class Trainer:
         """Return the scores (N, C) of rows X (N, D), in the order of ``classes_``."""
         engine = self._fitted()
         matrix = self._checked(X, columns=engine.sizes[0])
-        return engine.scores(self._rows(matrix), len(matrix))
+        return engine.scores(self._rows(matrix), matrix.shape[0])
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the probabilities (N, C) of rows X (N, D), in the order of ``classes_``."""
@@ -234,17 +238,17 @@ class Trainer:
         """
         fitted = self._fitted()
         matrix = self._checked(X, columns=fitted.sizes[0])
-        numbers = inputs.class_numbers(inputs.check_y(y, len(matrix)), self.classes_, "y")
-        data, count = self._rows(matrix), len(matrix)
-        engine = self._new_engine(fitted.sizes, update.ACCUMULATE, min(GRADIENT_ROWS, count))
+        numbers = inputs.class_numbers(inputs.check_y(y, matrix.shape[0]), self.classes_, "y")
+        data, count = self._rows(matrix), matrix.shape[0]
+        engine = self._new_engine(fitted.sizes, update.ACCUMULATE, min(GRADIENT_ROWS, count), matrix)
         engine.compile(data)
         parameters = fitted.read()
         engine.write(parameters)
         whole = count - count % engine.batch_size
         order = np.arange(count)
-        with engine.trainer() as train:  # each minibatch counts by its share of the rows
+        with engine.trainer(data) as train:  # each minibatch counts by its share of the rows
             total = sum(
-                train(data, numbers, rows, np.full(len(rows), min(len(rows), engine.batch_size) / count), Descent(0.0))
+                train(numbers, rows, np.full(len(rows), min(len(rows), engine.batch_size) / count), Descent(0.0))
                 for rows in (order[:whole], order[whole:])
             )
         gradients = engine.read(slot=1)

@@ -57,7 +57,7 @@ def train_epochs(
     schedule = Schedule(options, -(-len(samples.y) // engine.batch_size))
     limit = math.inf if options.max_steps is None else options.max_steps
     steps = 0
-    with engine.trainer() as train:
+    with engine.trainer(samples.rows, repeated=options.sampling == "choice") as train:
         for epoch in range(1, options.epochs + 1):
             order = epoch_order(random, len(samples.y), options.sampling)
             order = order[: int(min(len(order), (limit - steps) * engine.batch_size))]
@@ -65,7 +65,7 @@ def train_epochs(
             step_sizes = correct_bias(rates, steps) if options.solver == "adam" else rates
             kept = engine.slots.copy()
             began = time.perf_counter()
-            total = train(samples.rows, samples.y, order, step_sizes, descent)
+            total = train(samples.y, order, step_sizes, descent)
             seconds = time.perf_counter() - began
             steps += len(rates)
             penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0

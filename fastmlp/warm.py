@@ -4,11 +4,14 @@ import time
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from fastmlp.engine import Engine
 from fastmlp.kernels import update
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes
+from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.options import DTYPES
 
 
@@ -25,9 +28,11 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
         if dtype not in DTYPES:
             raise ValueError(f"dtypes must be of {', '.join(DTYPES)}, got {dtype!r}")
     for dtype in chosen:
-        rows = [rows_of(np.zeros((1, 1), kind), 1.0, dtype) for kind in READ_IN_PLACE]
+        kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
+        dense = [rows_of(X, 1.0, dtype) for X in kinds]
+        sparse = [sparse_rows_of(csr_array(X), 1.0, dtype) for X in kinds]
         for engine in _engines(dtype):
-            engine.compile(rows[0])
+            engine.compile((sparse if engine.visiting is ENTRIES else dense)[0])
     return time.perf_counter() - began
 
 
@@ -36,5 +41,5 @@ def _engines(dtype: str) -> Iterator[Engine]:
     for rule in update.SLOTS:
         for vectors in PANEL_EFFICIENCY:
             units = vectors * lanes(dtype)
-            for skip_zeros in (False, True):
-                yield Engine((1, units, units), 1, np.dtype(dtype), rule, 1, skip_zeros)
+            for visiting in (EVERYTHING, NONZEROS, ENTRIES):
+                yield Engine((1, units, units), 1, np.dtype(dtype), rule, 1, visiting)

@@ -1,40 +1,73 @@
 """All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
 
+from typing import NamedTuple
+
+import numpy as np
+
 from fastmlp.kernels.gather import Ahead
+from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
-from fastmlp.kernels.step import backward, forward, head
+from fastmlp.kernels.layout import weights_of
+from fastmlp.kernels.step import backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.update import with_rate
-from fastmlp.kernels.zeros import inputs_for
+
+
+class Steps(NamedTuple):
+    """The minibatches of a call: of how many rows, the learning rate of each, and their ``tree_of_steps``."""
+
+    batch_size: int
+    rates: np.ndarray  # (steps,) float64
+    tree: np.ndarray  # (2 * leaves, 4) float64; needed for sparse rows only
 
 
 @part
-def fetch(network, data, order, start, rows, batch):
-    """Gather a minibatch, and mark what is not zero if zeros are skipped."""
-    call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, batch.X)
-    if network.layers[0].mark_nonzeros != 0:
-        call(network.layers[0].mark_nonzeros, batch, rows)
+def fetch(network, data, order, start, rows, batch, step):
+    """Gather a minibatch, and mark what its first layer should visit unless that is everything."""
+    call(data.gather, NOTHING, data, order, start, rows, batch)
+    if network.layers[0].mark != 0:
+        call(network.layers[0].mark, batch, rows, step)
+
+
+@part
+def catch_up_own(network, batch, steps, step, member, descent):
+    """Bring this member's weights of the columns that are touched up to date, where some may be behind."""
+    layer = network.layers[0]
+    if layer.catch_up == 0:
+        return
+    first, last = own_panels(layer, member)
+    for p in range(first, last):
+        W = weights_of(layer, p, network.parameters, network.size)
+        call(layer.catch_up, NOTHING, NOTHING, batch, W, steps.tree, steps.rates, step, descent)
+
+
+@part
+def finish(network, batch, steps, member, descent):
+    """Bring all weights up to date."""
+    if network.layers[0].touch_all != 0:
+        call(network.layers[0].touch_all, batch)
+        catch_up_own(network, batch, steps, steps.rates.size, member, descent)
 
 
 @kernel
-def epoch(network, data, y, order, rates, batch_size, first, last, work, member, descent):
-    """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
+def epoch(network, data, y, order, first, last, steps, work, member, descent):
+    """Train on rows ``order[first:last]``, in minibatches of ``steps.batch_size`` and a shorter one at the end.
 
-    network: Network, data: Rows, y: (N,) int64 class numbers,
-    order: int64 row numbers, of which minibatch k takes those from k * batch_size on; first: a multiple of batch_size,
-    rates: (minibatches of the order,) the learning rate of each, work: Workspace, member: Member,
-    descent: Descent, but for the rate
+    network: Network, data: Rows, y: (N,) int64 class numbers, order: int64 row numbers, steps: Steps,
+    work: Workspace, member: Member, descent: Descent, but for the rate
 
     Returns the sum of the rows' losses, each before its minibatch's update (meaningful for member 0 only). Every member
     gathers the whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
     """
     total = 0.0
     batch = inputs_for(work.inputs, member.index)
-    for start in range(first, last, batch_size):
-        end = min(start + batch_size, last)
+    for step in range(steps.rates.size):
+        start = first + step * steps.batch_size
+        end = min(start + steps.batch_size, last)
         rows = end - start
-        fetch(network, data, order, start, rows, batch)
-        ahead = Ahead(data.data, data.row_bytes, order, end, min(end + batch_size, last))
+        fetch(network, data, order, start, rows, batch, step)
+        catch_up_own(network, batch, steps, step, member, descent)
+        ahead = Ahead(data.data, data.row_bytes, order, end, min(end + steps.batch_size, last))
         if not forward(network, batch, rows, work, member, ahead):
             return total
         head(network, batch, y, order, start, rows, work, member, ahead)
@@ -43,7 +76,7 @@ def epoch(network, data, y, order, rates, batch_size, first, last, work, member,
         if member.index == 0:
             for i in range(rows):
                 total += work.losses[i]
-        step = with_rate(descent, rates[start // batch_size], descent.decay)
-        if not backward(network, batch, rows, work, member, step):
+        if not backward(network, batch, rows, work, member, with_rate(descent, steps.rates[step], descent.decay)):
             return total
+    finish(network, batch, steps, member, descent)
     return total

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import typeof, types
 
+from fastmlp.kernels.inputs import inputs_type
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
-from fastmlp.kernels.layout import LINE_BYTES, matrix_type, share
+from fastmlp.kernels.layout import LINE_BYTES, share
 from fastmlp.kernels.tile import matrix, matrix_of, prefetch
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
@@ -20,29 +21,48 @@ READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _ORDER = types.Array(types.int64, 1, "C")
 _INT = types.intp
+NO_STARTS, NO_COLUMNS = np.zeros(0, np.int64), np.zeros(0, np.int32)
+NO_COLUMNS.flags.writeable = False
 
 
 class Rows(NamedTuple):
-    """Rows of data in memory: bytes (N * D * item size,), D, the factor for inputs, the kernel that gathers them."""
+    """Rows of data in memory, N of them of D columns, and the kernel that gathers some of them.
 
-    data: np.ndarray
-    columns: int
-    row_bytes: int
-    scale: float
-    gather: int
+    Dense: data holds the numbers (N * D,), and starts and columns are empty. Sparse: entry e of row i, one of
+    ``starts[i]`` to ``starts[i + 1]``, stands in column ``columns[e]``, and data holds the entries' numbers.
+    """
+
+    data: np.ndarray  # the bytes of the numbers
+    starts: np.ndarray  # (N + 1,) int64
+    columns: np.ndarray  # (entries,) int32
+    inputs: int  # D
+    row_bytes: int  # of a dense row
+    scale: float  # the factor for inputs
+    gather: int  # the kernel's address
+
+
+ROWS_TYPE = types.NamedTuple(
+    (_BYTES, _ORDER, types.Array(types.int32, 1, "C", readonly=True), _INT, _INT, types.float64, _INT), Rows
+)
 
 
 def rows_of(X: np.ndarray, scale: float, dtype) -> Rows:
     """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy."""
-    data = X.reshape(-1).view(np.uint8)
+    gather = gathering_address(copy_rows, X.dtype, np.dtype(dtype))
+    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], float(scale), gather)
+
+
+def read_only_bytes(array: np.ndarray) -> np.ndarray:
+    """Return the bytes of a C-ordered array, without a copy."""
+    data = array.reshape(-1).view(np.uint8)
     data.flags.writeable = False
-    return Rows(data, X.shape[1], X.strides[0], float(scale), _copy_rows_address(X.dtype, np.dtype(dtype)))
+    return data
 
 
 @cache
-def _copy_rows_address(kind: np.dtype, dtype: np.dtype) -> int:
-    types_of_it = (typeof(READ_IN_PLACE[kind]), _BYTES, _INT, types.float64, _ORDER, _INT, _INT, _INT)
-    return address_of(copy_rows, (*types_of_it, matrix_type(dtype)))
+def gathering_address(gather, kind: np.dtype, dtype: np.dtype) -> int:
+    """Return the address of a kernel that gathers numbers of some kind for a compute dtype."""
+    return address_of(gather, (typeof(READ_IN_PLACE[kind]), ROWS_TYPE, _ORDER, _INT, _INT, inputs_type(dtype)))
 
 
 class Ahead(NamedTuple):
@@ -88,15 +108,15 @@ def row_number(order, i):
 
 
 @kernel
-def copy_rows(kind, data, columns, scale, order, start, first, last, out):
-    """``out[r, :D] = scale * X[order[start + r]]`` for r from first to last.
+def copy_rows(kind, data, order, start, rows, inputs):
+    """``inputs.X[r, :D] = scale * row order[start + r] of the data`` for r below ``rows``; other columns stay.
 
-    kind: what the bytes hold; data: (N * D * item size,) uint8, columns: D
-    order: row numbers, (0,) or (>= start + last,); out: (>= last, >= D) in the compute dtype, further columns untouched
+    kind: what the bytes of the data hold; data: Rows, dense; order: row numbers, (0,) or (>= start + rows,)
     """
-    factor = out.dtype.type(scale)
-    for r in range(first, last):
+    X = inputs.X
+    factor = X.dtype.type(data.scale)
+    for r in range(rows):
         # indices from 0 on are what lets the inner loop become vectors
-        x = matrix_of(kind, data, row_number(order, start + r) * columns, 1, columns)
-        for d in range(columns):
-            out[r, d] = out.dtype.type(x[0, d]) * factor
+        x = matrix_of(kind, data.data, row_number(order, start + r) * data.inputs, 1, data.inputs)
+        for d in range(data.inputs):
+            X[r, d] = X.dtype.type(x[0, d]) * factor

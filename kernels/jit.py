@@ -27,11 +27,6 @@ from numba.extending import NativeValue, intrinsic, models, register_model, type
 
 logger = logging.getLogger("fastmlp")
 
-# Contraction alone: products and sums may fuse, nothing else changes. NaN and infinity stay visible, sums keep their
-# order, and results are the same bits whichever loop a compiler picks.
-FASTMATH = {"contract"}
-
-
 @cache
 def cache_folder() -> Path | None:
     """Return the folder for compiled kernels, made if need be, or None where none can be written."""
@@ -123,7 +118,6 @@ def part(function):
     return numba.njit(
         nogil=True,
         error_model="numpy",
-        fastmath=FASTMATH,
         forceinline=True,
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,
@@ -132,7 +126,7 @@ def part(function):
 
 def kernel(function):
     """Compile a function that runs without the GIL, never raises, and is kept on disk."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy", fastmath=FASTMATH)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
 

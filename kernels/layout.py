@@ -47,7 +47,9 @@ LAYER = np.dtype(
             "update",
             "update_biases",
             "transpose",
-            "mark_nonzeros",  # 0 where inputs are taken as they come
+            "mark",  # 0 where inputs are visited as they come, as further down
+            "touch_all",
+            "catch_up",
             "softmax_nll",
         )
     ]

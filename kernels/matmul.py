@@ -8,8 +8,9 @@ from fastmlp.kernels.activation import activate, slope
 from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel
 from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import VECTOR_BYTES, load, load_row, load_transposed, lowest_bit, outer, store, zeros
-from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile
+from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, row_bits_of
 
 
 @kernel
@@ -35,7 +36,7 @@ def affine(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
 def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
     """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
     bias = load_row(shape, b, 0, 0)
-    bits_of = inputs.row_bits
+    bits_of = row_bits_of(inputs)
     for i in range(first, last, ROWS):
         ask_for(ahead, (i - first) // ROWS, (last - first) // ROWS)
         Z = bias
@@ -45,6 +46,20 @@ def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead)
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 Z = outer(Z, inputs.X, i, k, W, k, 0)
+        store(activate(choice, Z), A, i, j)
+
+
+@kernel
+def affine_entries(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+    """As ``affine``, visiting only the entries of sparse rows (kernels.sparse); shape: one row and the panel's vectors.
+
+    W: (D, width), whatever D is
+    """
+    bias, lists = load_row(shape, b, 0, 0), lists_of(inputs)
+    for i in range(first, last):
+        Z = bias
+        for e in range(lists.starts[0, i], lists.starts[0, i + 1]):
+            Z = outer(Z, inputs.X, 0, e, W, lists.columns[0, e], 0)
         store(activate(choice, Z), A, i, j)
 
 

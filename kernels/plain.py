@@ -11,9 +11,9 @@ from fastmlp.kernels import matmul, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
 from fastmlp.kernels.gather import NOTHING_AHEAD
+from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up
 from fastmlp.kernels.tile import Shape
-from fastmlp.kernels.zeros import Inputs
 
 
 def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -121,9 +121,8 @@ def _panels(W: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _inputs(X: np.ndarray) -> Inputs:
-    """Return a matrix as the inputs of a layer, of which nothing is listed."""
-    nothing = np.zeros((0, 0), np.uint64)
-    return Inputs(X, nothing, nothing)
+    """Return a matrix as the inputs of a layer, all of which is visited."""
+    return Inputs(X, np.zeros(0, np.uint8))
 
 
 def _elementwise(kernel, name: str, Z: np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
 """The scores of many rows, a block of rows at a time: memory stays bounded for any number of rows."""
 
 from fastmlp.kernels.gather import Ahead
+from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, kernel
 from fastmlp.kernels.layout import whole_tiles
 from fastmlp.kernels.step import Member, activations_of, apply_layer, forward
-from fastmlp.kernels.zeros import inputs_for
 
 
 @kernel
@@ -18,11 +18,10 @@ def predict(network, data, order, first, last, work, out):
     l = len(network.layers) - 1
     layer = network.layers[l]
     batch = inputs_for(work.inputs, 0)
-    X = batch.X
     Z = activations_of(layer, work)
     for start in range(first, last, work.losses.size):
         rows = min(work.losses.size, last - start)
-        call(data.gather, NOTHING, data.data, data.columns, data.scale, order, start, 0, rows, X)
+        call(data.gather, NOTHING, data, order, start, rows, batch)
         forward(network, batch, rows, work, alone, nothing)
         apply_layer(l, network, batch, work, (0, layer.panels), 0, whole_tiles(rows), nothing)
         for i in range(rows):

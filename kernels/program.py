@@ -5,17 +5,20 @@ from numba import from_dtype, typeof, types
 
 from fastmlp.kernels.activation import IDENTITY
 from fastmlp.kernels.gather import Ahead
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import ROWS, Panel, matrix_type
-from fastmlp.kernels.matmul import affine, affine_nonzero, backprop, transpose_rows
+from fastmlp.kernels.matmul import affine, affine_entries, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.softmax_nll import softmax_nll
+from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.tile import Shape
-from fastmlp.kernels.update import Descent, update, update_biases, update_nonzero
-from fastmlp.kernels.zeros import inputs_type, mark_nonzeros
+from fastmlp.kernels.untouched import catch_up
+from fastmlp.kernels.update import Descent, update, update_biases, update_entries, update_nonzero
+from fastmlp.kernels.zeros import mark_nonzeros
 
 _INT = types.intp
 _INTS = types.Array(types.int64, 1, "C")
-_LOSSES = types.Array(types.float64, 1, "C")
+_FLOATS = types.Array(types.float64, 1, "C")
 
 
 def _panel(dtype):
@@ -23,28 +26,45 @@ def _panel(dtype):
     return types.NamedTuple((buffer, _INT, _INT, _INT, _INT), Panel)
 
 
+# what a kind of visiting the inputs takes: forward, update, the rows of their tiles
+_KERNELS = {
+    EVERYTHING: (affine, update, ROWS),
+    NONZEROS: (affine_nonzero, update_nonzero, ROWS),
+    ENTRIES: (affine_entries, update_entries, 1),
+}
 _AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT), Ahead)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
 
-def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, skip_zeros: bool) -> None:
+def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, visiting: Choice) -> None:
     """Compile or load the kernels of each layer and write their addresses into its record.
 
-    skip_zeros: let the first layer visit only what is not zero among its inputs
+    visiting: what the first layer visits of its inputs (kernels.inputs)
     """
-    layers["softmax_nll"] = address_of(
-        softmax_nll, (matrix_type(dtype), _INTS, _INTS, _INT, _INT, _INT, _INT, types.float64, _LOSSES)
-    )
-    layers["transpose"] = address_of(transpose_rows, (matrix_type(dtype), _INT, _INT, matrix_type(dtype), _INT))
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    layers["mark_nonzeros"] = address_of(mark_nonzeros, (I, _INT)) if skip_zeros else 0
+    layers["softmax_nll"] = address_of(softmax_nll, (M, _INTS, _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS))
+    layers["transpose"] = address_of(transpose_rows, (M, _INT, _INT, M, _INT))
     for l, layer in enumerate(layers):
-        tile, row = typeof(Shape(ROWS, int(layer["vectors"]))), typeof(Shape(1, int(layer["vectors"])))
+        forward, backward, rows = _KERNELS[visiting if l == 0 else EVERYTHING]
+        tile, row = (typeof(Shape(count, int(layer["vectors"]))) for count in (rows, 1))
         is_output = l == len(layers) - 1
         choice = typeof(IDENTITY if is_output else activation)
-        forward, backward = (affine_nonzero, update_nonzero) if skip_zeros and l == 0 else (affine, update)
         layer["affine"] = address_of(forward, (tile, choice, I, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
         if not is_output:
-            layer["backprop"] = address_of(backprop, (tile, choice, M, M, M, M, _INT, _INT, _INT))
+            block = typeof(Shape(ROWS, int(layer["vectors"])))
+            layer["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT))
         layer["update"] = address_of(backward, (tile, typeof(rule), I, M, _INT, P, _INT, _INT, _INT, _DESCENT))
         layer["update_biases"] = address_of(update_biases, (row, typeof(rule), M, _INT, P, _INT, _DESCENT))
+    _assemble_visits(layers[0], I, P, rule, visiting)
+
+
+def _assemble_visits(first, inputs, panel, rule, visiting):
+    """Write the addresses of what the first layer does before its products."""
+    first["mark"] = first["touch_all"] = first["catch_up"] = 0
+    if visiting is NONZEROS:
+        first["mark"] = address_of(mark_nonzeros, (inputs, _INT, _INT))
+    if visiting is ENTRIES:
+        first["mark"] = address_of(link_columns, (inputs, _INT, _INT))
+        first["touch_all"] = address_of(touch_all, (inputs,))
+        row, tree = typeof(Shape(1, int(first["vectors"]))), matrix_type(np.float64)
+        first["catch_up"] = address_of(catch_up, (row, typeof(rule), inputs, panel, tree, _FLOATS, _INT, _DESCENT))

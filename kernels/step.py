@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp.kernels.gather import part_of
+from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import biases_of, share, share_of_rows, values, weights_of, whole_tiles
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tile import matrix
-from fastmlp.kernels.zeros import Inputs, with_matrix
 
 
 class Network(NamedTuple):

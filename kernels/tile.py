@@ -358,9 +358,6 @@ def outer(typing_context, acc, X, i, k, W, kw, j):
     return acc(acc, X, index, index, W, index, index), generate
 
 
-_CONTRACT = ("contract",)
-
-
 def _larger(builder, x, y):
     # written so that a NaN in x stays: a diverging network must show
     return builder.select(builder.fcmp_ordered("<", x, y), y, x)
@@ -371,11 +368,12 @@ def _one_where_greater(builder, x, y):
     return builder.select(builder.fcmp_ordered(">", x, y), one, ir.Constant(x.type, None))
 
 
+# Nothing fuses here: of the two products in a * b + c * d, compilers pick another one for another shape of tile
 _OPERATIONS = {
-    operator.add: lambda b, x, y: b.fadd(x, y, flags=_CONTRACT),
-    operator.sub: lambda b, x, y: b.fsub(x, y, flags=_CONTRACT),
-    operator.mul: lambda b, x, y: b.fmul(x, y, flags=_CONTRACT),
-    operator.truediv: lambda b, x, y: b.fdiv(x, y, flags=_CONTRACT),
+    operator.add: lambda b, x, y: b.fadd(x, y),
+    operator.sub: lambda b, x, y: b.fsub(x, y),
+    operator.mul: lambda b, x, y: b.fmul(x, y),
+    operator.truediv: lambda b, x, y: b.fdiv(x, y),
     operator.gt: _one_where_greater,
     max: _larger,
 }

@@ -18,8 +18,9 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
 from fastmlp.kernels.layout import ROWS, values
+from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, square_root, store, zeros
-from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile
+from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, column_bits_of
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
 ADAM, ACCUMULATE = map(Choice, ("adam", "accumulate"))
@@ -114,7 +115,7 @@ def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
 @kernel
 def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update``, visiting only the rows that ``kernels.zeros`` has marked."""
-    XT, bits_of = inputs.X.T, inputs.column_bits
+    XT, bits_of = inputs.X.T, column_bits_of(inputs)
     for i in range(first, last, ROWS):
         dW = zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
@@ -124,6 +125,23 @@ def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent
                 bits &= bits - ONE
                 dW = outer(dW, XT, i, k, G, k, j)
         descend(rule, shape, dW, panel, i, descent)
+
+
+@kernel
+def update_entries(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update``, visiting only the entries of sparse rows (kernels.sparse), whose columns may be any of the panel.
+
+    shape: one row and the panel's vectors
+    """
+    lists = lists_of(inputs)
+    for t in range(lists.sizes[0, TOUCHED]):
+        k = lists.touched[t, COLUMN]
+        dW = zeros(shape, G)
+        e = lists.heads[k, ENTRY]
+        while e != END:
+            dW = outer(dW, inputs.X, 0, e, G, lists.rows[0, e], j)
+            e = lists.links[0, e]
+        descend(rule, shape, dW, panel, k, descent)
 
 
 @kernel

@@ -5,60 +5,46 @@ all numbers are not zero); updating, a tile of 4 neighbouring inputs visits only
 (28%). What is left out would add 0 * w: the sums are the same, bit for bit.
 
 What to visit is marked by bits, 64 to a word: a row's words for its inputs, and, transposed, an input's for the rows.
+Bit k of ``row_bits[i, w]`` and bit i % 64 of ``column_bits[w * 64 + k, i // 64]`` stand for ``X[i, w * 64 + k]``.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import types
 
-from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import aligned_for_each, ceil_div, matrix_type
-from fastmlp.kernels.tile import VECTOR_BYTES, nonzero_bits
+from fastmlp.kernels.inputs import Inputs, new_inputs
+from fastmlp.kernels.jit import Choice, kernel, part
+from fastmlp.kernels.layout import ceil_div
+from fastmlp.kernels.tile import VECTOR_BYTES, matrix_of, nonzero_bits
 
 WORD = 64
 ONE = np.uint64(1)
 NONE = np.uint64(0)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_BITS = Choice("uint64")
 
 
-class Inputs(NamedTuple):
-    """Inputs of a layer: X (B, stride), and, where zeros are skipped, bits that are set where X is not zero.
+def new_bits(members: int, shape: tuple[int, int], dtype) -> Inputs:
+    """Return memory for minibatches with their bits, for each member of a team."""
 
-    Bit k of ``row_bits[i, w]`` and bit i % 64 of ``column_bits[w * 64 + k, i // 64]`` stand for ``X[i, w * 64 + k]``.
-    """
+    def bytes_for_bits(rows: int, columns: int) -> int:
+        words, row_words = ceil_div(columns, WORD), ceil_div(rows, WORD)
+        return 8 * (rows * words + words * WORD * row_words)
 
-    X: np.ndarray
-    row_bits: np.ndarray  # (B, D / 64) uint64
-    column_bits: np.ndarray  # (D / 64 * 64, B / 64) uint64
-
-
-def inputs_type(dtype) -> types.NamedTuple:
-    """Return the Numba type of Inputs."""
-    bits = types.Array(types.uint64, 2, "C")
-    return types.NamedTuple((matrix_type(dtype), bits, bits), Inputs)
-
-
-def new_inputs(rows: int, stride: int, members: int, dtype, skip_zeros: bool) -> Inputs:
-    """Return memory for a minibatch for each member of a team: Inputs of arrays (members, ...)."""
-    words, row_words = (ceil_div(stride, WORD), ceil_div(rows, WORD)) if skip_zeros else (0, 0)
-    return Inputs(
-        aligned_for_each(members, (rows, stride), dtype),
-        aligned_for_each(members, (rows, words), np.uint64),
-        aligned_for_each(members, (words * WORD, row_words), np.uint64),
-    )
+    return new_inputs(members, shape, dtype, bytes_for_bits)
 
 
 @part
-def inputs_for(inputs, member):
-    """Return a member's own minibatch."""
-    return Inputs(inputs.X[member], inputs.row_bits[member], inputs.column_bits[member])
+def row_bits_of(inputs):
+    """Return the bits of the rows, (B, D / 64) uint64."""
+    words = (inputs.X.shape[1] + WORD - 1) // WORD
+    return matrix_of(_BITS, inputs.visits, 0, inputs.X.shape[0], words)
 
 
 @part
-def with_matrix(inputs, X):
-    """Return the inputs with another matrix, of which nothing is marked."""
-    return Inputs(X, inputs.row_bits, inputs.column_bits)
+def column_bits_of(inputs):
+    """Return the bits of the columns, (D / 64 * 64, B / 64) uint64."""
+    rows, columns = inputs.X.shape
+    words, row_words = (columns + WORD - 1) // WORD, (rows + WORD - 1) // WORD
+    return matrix_of(_BITS, inputs.visits, rows * words, words * WORD, row_words)
 
 
 @part
@@ -68,9 +54,12 @@ def any_of_tile(bits, i, word):
 
 
 @kernel
-def mark_nonzeros(inputs, rows):
-    """Set the bits for the first rows of ``inputs.X``; what lies beyond them counts as zero for the columns' bits."""
-    X, row_bits = inputs.X, inputs.row_bits
+def mark_nonzeros(inputs, rows, step):
+    """Set the bits for the first rows of ``inputs.X``; what lies beyond them counts as zero for the columns' bits.
+
+    step: does not matter; it does to ``sparse.link_columns``
+    """
+    X, row_bits, column_bits = inputs.X, row_bits_of(inputs), column_bits_of(inputs)
     lanes = VECTOR_BYTES // X.itemsize
     for i in range(rows):
         for w in range(row_bits.shape[1]):
@@ -80,7 +69,7 @@ def mark_nonzeros(inputs, rows):
             row_bits[i, w] = bits
     for first in range(0, rows, WORD):
         for w in range(row_bits.shape[1]):
-            _transpose_bits(row_bits, first, min(rows - first, WORD), w, inputs.column_bits)
+            _transpose_bits(row_bits, first, min(rows - first, WORD), w, column_bits)
 
 
 @part

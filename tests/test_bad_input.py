@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from networks import clusters
-from scipy import sparse
 
 from fastmlp import Trainer
 
@@ -44,7 +43,6 @@ BAD_X = {
     "dates": (X.astype("datetime64[s]"), TypeError, "X must hold real numbers, got dtype datetime64"),
     "objects": (np.full((60, 6), object()), TypeError, "X must hold real numbers"),
     "a table of records": (np.zeros((60, 6), "i4,f4"), TypeError, "X must hold real numbers"),
-    "sparse": (sparse.csr_matrix(X), TypeError, "X is a sparse matrix"),
 }
 BAD_Y = {
     "too short": (y[:59], ValueError, "y must have a label for each of the 60 rows, got 59"),

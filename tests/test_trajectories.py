@@ -11,7 +11,7 @@ from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
 from fastmlp.sampling import epoch_order
-from fastmlp.zeros import worth_skipping
+from fastmlp.visiting import worth_skipping
 
 pytestmark = pytest.mark.usefixtures("nan_memory")
 every_depth = pytest.mark.parametrize("hidden", ONE_OF_EACH_DEPTH, ids=str)

@@ -1,16 +1,31 @@
-"""Whether skipping zeros is worth it, by what the data shows."""
+"""What of its inputs a first layer should visit, by what the data shows."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.inputs import is_sparse
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
+from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.layout import ROWS
 
 SAMPLED_TILES = 64
 # Marking what is not zero costs as much as a tenth of the products of 32 units; a visit, a quarter more than a product
 MOST_VISITED = 0.6
 FEWEST_UNITS = 32
+
+
+def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:
+    """Return what a first layer of so many units should visit of the matrix X, and how many numbers of a row that is.
+
+    None stands for all of them. X may be None: there is no data yet.
+    """
+    if is_sparse(X):
+        return ENTRIES, X.nnz / X.shape[0]
+    if X is not None and worth_skipping(X, units):
+        return NONZEROS, None
+    return EVERYTHING, None
 
 
 def worth_skipping(X: NDArray[Any], units: int) -> bool:

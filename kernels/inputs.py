@@ -1,0 +1,56 @@
+"""What a layer works on: a matrix, and, for the first layer, what of it is worth visiting."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastmlp.kernels.jit import Choice, part
+from fastmlp.kernels.layout import LINE_BYTES, aligned_for_each, matrix_type, round_up
+
+EVERYTHING, NONZEROS, ENTRIES = map(Choice, ("everything", "nonzeros", "entries"))
+"""How the first layer visits its inputs: all of them, those that are not zero, or the entries of sparse rows."""
+
+
+class Inputs(NamedTuple):
+    """Inputs of a layer: X (B, stride), and bytes in which a kind of visiting keeps what it visits.
+
+    ``zeros`` keeps bits there, set where X is not zero. ``sparse`` keeps lists of entries, and in X (1, entries) their
+    values. Whoever visits everything needs no such bytes.
+    """
+
+    X: np.ndarray
+    visits: np.ndarray  # (bytes,) uint8
+
+
+def inputs_type(dtype) -> types.NamedTuple:
+    """Return the Numba type of Inputs."""
+    return types.NamedTuple((matrix_type(dtype), types.Array(types.uint8, 1, "C")), Inputs)
+
+
+def new_inputs(members: int, shape: tuple[int, int], dtype, bytes_to_visit: Callable[[int, int], int]) -> Inputs:
+    """Return memory for a minibatch for each member of a team: Inputs of arrays (members, ...).
+
+    bytes_to_visit: how many bytes a kind of visiting keeps for a matrix of so many rows and columns
+    """
+    X = aligned_for_each(members, shape, dtype)
+    visits = round_up(bytes_to_visit(*X.shape[1:]), LINE_BYTES)
+    return Inputs(X, aligned_for_each(members, (visits,), np.uint8))
+
+
+def new_matrices(members: int, shape: tuple[int, int], dtype) -> Inputs:
+    """Return memory for minibatches all of which is visited."""
+    return new_inputs(members, shape, dtype, lambda rows, columns: 0)
+
+
+@part
+def inputs_for(inputs, member):
+    """Return a member's own minibatch."""
+    return Inputs(inputs.X[member], inputs.visits[member])
+
+
+@part
+def with_matrix(inputs, X):
+    """Return the inputs with another matrix, all of which is visited."""
+    return Inputs(X, inputs.visits)

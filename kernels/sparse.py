@@ -1,0 +1,141 @@
+"""Sparse rows: a step costs its entries, whatever the number of columns.
+
+The entries of a minibatch are copied row by row. Forward walks through a row's entries; updating walks through a
+column's, which are linked into lists: columns that the minibatch does not touch are never looked at. What an optimiser
+would have done to their weights meanwhile is made up for when they are touched next (``kernels.untouched``), so for
+each column it is kept how many steps its weights have seen.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number
+from fastmlp.kernels.inputs import Inputs, new_inputs
+from fastmlp.kernels.jit import Choice, kernel, part
+from fastmlp.kernels.tile import matrix_of
+
+ROOM_ROWS, ROOM_COLUMNS, TOUCHED, SIZES = 0, 1, 2, 16
+ENTRY, STEPS = 0, 1
+COLUMN, SEEN = 0, 1
+END = -1
+_INT32 = Choice("int32")
+
+
+class Lists(NamedTuple):
+    """What ``Inputs.visits`` holds for sparse rows: int32 matrices."""
+
+    sizes: np.ndarray  # (1, SIZES): the rows and columns that there is room for, the number of columns touched
+    starts: np.ndarray  # (1, rows + 1) where a row's entries start
+    columns: np.ndarray  # (1, entries) the column of each entry
+    rows: np.ndarray  # (1, entries) the row of each entry
+    links: np.ndarray  # (1, entries) the next entry of the same column, or END
+    heads: np.ndarray  # (columns, 2) of each column its first ENTRY, and how many STEPS its weights have seen
+    touched: np.ndarray  # (columns, 2) each COLUMN of the minibatch, and how many steps its weights had SEEN
+
+
+def sparse_rows_of(X, scale: float, dtype) -> Rows:
+    """Describe a SciPy CSR matrix (N, D) of a kind that is READ_IN_PLACE; entries with int32 columns are not copied.
+
+    X.data: C-contiguous
+    """
+    columns = np.ascontiguousarray(X.indices, np.int32).view()
+    columns.flags.writeable = False
+    starts = np.array(X.indptr, np.int64, order="C")
+    gather = gathering_address(copy_entries, X.data.dtype, np.dtype(dtype))
+    return Rows(read_only_bytes(X.data), starts, columns, X.shape[1], 0, float(scale), gather)
+
+
+def most_entries(rows: Rows, count: int, repeated: bool) -> int:
+    """Return the most entries that ``count`` rows can have between them, each counting once, or any of them ``count``
+    times if rows may be repeated.
+    """
+    entries = np.diff(rows.starts)
+    if repeated:
+        return int(entries.max()) * count
+    return int(entries.sum() if count >= len(entries) else np.partition(entries, -count)[-count:].sum())
+
+
+def new_lists(members: int, rows: int, columns: int, entries: int, dtype) -> Inputs:
+    """Return memory for minibatches of so many rows and entries, for each member of a team.
+
+    columns: D, or 0 where nothing will be updated
+    """
+
+    def bytes_for_lists(_, room: int) -> int:
+        return 4 * (SIZES + rows + 1 + 3 * room + 4 * columns)
+
+    inputs = new_inputs(members, (1, max(1, entries)), dtype, bytes_for_lists)
+    for visits in inputs.visits:
+        visits[: 4 * SIZES].view(np.int32)[: ROOM_COLUMNS + 1] = rows, columns
+    return inputs
+
+
+@part
+def lists_of(inputs):
+    """Return the lists of sparse inputs."""
+    sizes = matrix_of(_INT32, inputs.visits, 0, 1, SIZES)
+    rows, columns, entries = sizes[0, ROOM_ROWS], sizes[0, ROOM_COLUMNS], inputs.X.shape[1]
+    after_starts = SIZES + rows + 1
+    after_entries = after_starts + 3 * entries
+    return Lists(
+        sizes,
+        matrix_of(_INT32, inputs.visits, SIZES, 1, rows + 1),
+        matrix_of(_INT32, inputs.visits, after_starts, 1, entries),
+        matrix_of(_INT32, inputs.visits, after_starts + entries, 1, entries),
+        matrix_of(_INT32, inputs.visits, after_starts + 2 * entries, 1, entries),
+        matrix_of(_INT32, inputs.visits, after_entries, columns, 2),
+        matrix_of(_INT32, inputs.visits, after_entries + 2 * columns, columns, 2),
+    )
+
+
+@kernel
+def copy_entries(kind, data, order, start, rows, inputs):
+    """Copy the entries of rows ``order[start : start + rows]``, their numbers times ``scale``; further rows have none.
+
+    kind: what the bytes of the data hold; data: Rows, sparse; order: row numbers, (0,) or (>= start + rows,)
+    """
+    lists, X = lists_of(inputs), inputs.X
+    factor = X.dtype.type(data.scale)
+    numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
+    count = 0
+    for r in range(rows):
+        row = row_number(order, start + r)
+        lists.starts[0, r] = count
+        for e in range(data.starts[row], data.starts[row + 1]):
+            X[0, count] = X.dtype.type(numbers[0, e]) * factor
+            lists.columns[0, count] = data.columns[e]
+            lists.rows[0, count] = r
+            count += 1
+    for r in range(rows, lists.starts.shape[1]):
+        lists.starts[0, r] = count
+
+
+@kernel
+def link_columns(inputs, rows, step):
+    """Link the entries of each column, in the order of rows, and list the columns that the minibatch touches.
+
+    step: the number of the minibatch; after it, the weights of these columns will have seen one step more
+    """
+    lists = lists_of(inputs)
+    links, heads, touched = lists.links, lists.heads, lists.touched
+    count = 0
+    for e in range(lists.starts[0, rows] - 1, -1, -1):
+        k = lists.columns[0, e]
+        if heads[k, STEPS] != step + 1:
+            touched[count, COLUMN], touched[count, SEEN] = k, heads[k, STEPS]
+            heads[k, ENTRY], heads[k, STEPS] = END, step + 1
+            count += 1
+        links[0, e] = heads[k, ENTRY]
+        heads[k, ENTRY] = e
+    lists.sizes[0, TOUCHED] = count
+
+
+@kernel
+def touch_all(inputs):
+    """List every column as touched, and let the counting of steps start again."""
+    lists = lists_of(inputs)
+    for k in range(lists.heads.shape[0]):
+        lists.touched[k, COLUMN], lists.touched[k, SEEN] = k, lists.heads[k, STEPS]
+        lists.heads[k, STEPS] = 0
+    lists.sizes[0, TOUCHED] = lists.heads.shape[0]
