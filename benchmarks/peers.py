@@ -85,14 +85,14 @@ def main() -> int:
     for name in given.peers:
         if not SYSTEMS[name].installed():
             say(f"{SYSTEMS[name].title} is not installed: left out")
+    plural = "thread" if given.threads == 1 else "threads"
+    setting = f"{cpu_model()}, {available_cpus()} cores; {given.threads} {plural} where nothing else is said.\n"
+    print(setting, flush=True)
     began = time.perf_counter()
     sections = []
     for name in chosen:
         sections.append(SECTIONS[name](given))
         print(sections[-1].markdown(), flush=True)
-    plural = "thread" if given.threads == 1 else "threads"
-    setting = f"{cpu_model()}, {available_cpus()} cores; {given.threads} {plural} where nothing else is said."
-    print(setting)
     say(f"{(time.perf_counter() - began) / 60:.1f} minutes")
     wrong = [trouble for section in sections for trouble in section.wrong]
     disturbed = any(section.disturbed for section in sections)
@@ -101,7 +101,7 @@ def main() -> int:
     if wrong or disturbed:
         say("these figures are not to be relied on" + (": README.md stays as it was" if options.write_readme else ""))
     elif options.write_readme:
-        write_readme(README, "\n".join([f"{setting}\n", *(section.markdown() for section in sections)]))
+        write_readme(README, "\n".join([setting, *(section.markdown() for section in sections)]))
     return int(bool(wrong) or (disturbed and not given.quick))
 
 
