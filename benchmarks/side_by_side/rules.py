@@ -1,7 +1,7 @@
 """What an optimiser's rule adds to an epoch of plain SGD, fastmlp with itself in one process."""
 
 from suite.data import load
-from suite.work import RULES, WORK, Work
+from suite.work import RULES, Work
 
 from .given import Given
 from .process import Resident
@@ -32,7 +32,7 @@ def train_alternately(turns, threads: int) -> dict:
     """Train two epochs with each rule in every turn; the figures are the seconds of the second ones."""
     from fastmlp import Trainer
 
-    data = load(WORK[WORKS["sgd"].name])
+    data = load(WORKS["sgd"])
     trainers = {
         rule: Trainer(**work.trainer_options(), epochs=2, input_scale=data.scale, threads=threads)
         for rule, work in WORKS.items()

@@ -6,7 +6,7 @@ import sysconfig
 import tempfile
 
 from suite.data import load, mnist_folder, strokes
-from suite.work import MNIST_128, WORK
+from suite.work import MNIST_128
 
 from .child import peak_bytes
 from .given import Given
@@ -34,9 +34,12 @@ trainer.fit(data.X_train, data.y_train)
 
 def run(given: Given) -> Section:
     section = Section("Start and memory")
+    if mnist_folder() is None:
+        section.parts.append("MNIST was not found: first epochs and memory are left out.")
     lines = [*_imports(section, given), *_first_epochs(section, given), _cold(section, given)]
     section.parts.append(table(["from the start of a process", "seconds"], lines))
-    section.parts.append(_memory(section, given))
+    if mnist_folder() is not None:
+        section.parts.append(_memory(section, given))
     section.parts.append(
         f"{several(given.rounds).capitalize()}, each turn a fresh process; kernels are compiled before, "
         "but for the first classifier of all. Memory is the most that a process had, the interpreter and the rows "
@@ -64,7 +67,7 @@ def _first_epochs(section: Section, given: Given) -> list[list[str]]:
     """Time whole processes that load MNIST and train an epoch."""
     folder = mnist_folder()
     if folder is None:
-        return [["the end of the first epoch: MNIST was not found", ""]]
+        return []
     place = {"FASTMLP_DATA_DIR": str(folder.parent)}
     options = f"--hidden 128 --batch-size 128 --epochs 1 --threads {given.threads}".split()
     titles = {
@@ -94,7 +97,7 @@ def _cold(section: Section, given: Given) -> list[str]:
             return Resident("cold", compile_first, given.threads, {"NUMBA_CACHE_DIR": empty})
 
         outcome = race("start: cold", [Newborn("cold", start)], given, warm_up=False)
-    title = "of that, compiling the first classifier on a machine" + section.note(outcome, "cold")
+    title = "compiling the first classifier on a machine" + section.note(outcome, "cold")
     return [title, f"{outcome.median('cold', 'compile_seconds'):.2f} s" if outcome.took_part("cold") else ""]
 
 
@@ -135,9 +138,8 @@ def validate(turns, threads: int) -> dict:
     """Train an epoch in every turn, validating after it; return the most memory this process had."""
     from fastmlp import Trainer
 
-    data = load(WORK[MNIST_128.name])
-    options = WORK[MNIST_128.name].trainer_options()
-    trainer = Trainer(**options, epochs=1, input_scale=data.scale, threads=threads)
+    data = load(MNIST_128)
+    trainer = Trainer(**MNIST_128.trainer_options(), epochs=1, input_scale=data.scale, threads=threads)
     while turns():
         trainer.fit(data.X_train, data.y_train, (data.X_test, data.y_test))
     return {"data": data.name, "peak_bytes": peak_bytes()}

@@ -12,9 +12,10 @@ class System:
     title: str
     package: str
     distribution: str
+    also: tuple[str, ...] = ()  # further packages that it cannot do without here
 
     def installed(self) -> bool:
-        return find_spec(self.package) is not None
+        return all(map(find_spec, (self.package, *self.also)))
 
     @property
     def heading(self) -> str:
@@ -28,6 +29,6 @@ SYSTEMS = {
     "sklearn": System("scikit-learn", "sklearn", "scikit-learn"),
     "torch": System("PyTorch", "torch", "torch"),
     "jax": System("JAX", "jax", "jax"),
-    "onnxruntime": System("ONNX Runtime", "onnxruntime", "onnxruntime"),
+    "onnxruntime": System("ONNX Runtime", "onnxruntime", "onnxruntime", ("onnx",)),
 }
 OTHERS = tuple(name for name in SYSTEMS if name != "fastmlp")
