@@ -38,13 +38,16 @@ def run(given: Given) -> Section:
         section.parts.append("MNIST was not found: first epochs and memory are left out.")
     lines = [*_imports(section, given), *_first_epochs(section, given), _cold(section, given)]
     section.parts.append(table(["from the start of a process", "seconds"], lines))
-    if mnist_folder() is not None:
-        section.parts.append(_memory(section, given))
     section.parts.append(
-        f"{several(given.rounds).capitalize()}, each turn a fresh process; kernels are compiled before, "
-        "but for the first classifier of all. Memory is the most that a process had, the interpreter and the rows "
-        "included, in 784-128-10; fastmlp validates after the epochs, the others only train."
+        f"{several(given.rounds).capitalize()}, each turn a fresh process; kernels are compiled before, but for the "
+        "first classifier of all."
     )
+    if mnist_folder() is not None:
+        section.parts += [
+            _memory(section, given),
+            "The most memory that a process had, the interpreter and the rows included, in 784-128-10; fastmlp "
+            "validates after its epochs, the others only train.",
+        ]
     return section
 
 
