@@ -27,7 +27,7 @@ class Data:
 
 def load(work: Work) -> Data:
     """Return the data to do some work on: for 784 inputs, MNIST if it can be found."""
-    found = _find_mnist() if work.sizes[0] == SIDE * SIDE and not work.dense else None
+    found = _find_mnist() if work.has_zeros else None
     return found or load_stand_in(work)
 
 
@@ -36,24 +36,28 @@ def load_stand_in(work: Work) -> Data:
     columns = work.sizes[0]
     if columns == 20:
         return _table()
-    if columns == SIDE * SIDE and not work.dense:
+    if work.has_zeros:
         return _strokes()
     return _images(columns)
 
 
-def _find_mnist() -> Data | None:
+def mnist_folder() -> Path | None:
+    """Return the folder that has MNIST's files, where there is one."""
     folders = [ROOT.parent / "shared" / "data" / "mnist"]
     if root := os.environ.get("FASTMLP_DATA_DIR"):
         folders.insert(0, Path(root) / "mnist")
-    for folder in folders:
-        if folder.is_dir():
-            from fastmlp.data import load as load_folder
+    return next((folder for folder in folders if folder.is_dir()), None)
 
-            found = load_folder(folder)
-            labels = (y.astype(np.int64) for y in (found.y_train, found.y_test))
-            y_train, y_test = labels
-            return Data("MNIST", found.X_train, y_train, found.X_test, y_test, found.input_scale)
-    return None
+
+def _find_mnist() -> Data | None:
+    folder = mnist_folder()
+    if folder is None:
+        return None
+    from fastmlp.data import load as load_folder
+
+    found = load_folder(folder)
+    y_train, y_test = (y.astype(np.int64) for y in (found.y_train, found.y_test))
+    return Data("MNIST", found.X_train, y_train, found.X_test, y_test, found.input_scale)
 
 
 def _strokes() -> Data:

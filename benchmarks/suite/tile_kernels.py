@@ -16,6 +16,7 @@ from fastmlp.kernels.tile import Shape
 from .data import strokes
 
 BATCH, INPUTS, CLASSES = 128, 784, 10
+DESCENT = {"rate": 1e-6, "decay": 1e-5, "momentum": 0.9, "second_momentum": 0.999, "epsilon": 1e-8}
 
 
 def repeated(kernel, **values) -> Callable[[int], None]:
@@ -70,11 +71,14 @@ def _backprop(kernel, dtype):
 
 
 def _update(kernel, rule, dtype):
+    if not hasattr(update, rule):
+        raise NotImplementedError(f"no rule {rule}")
     s = Scene(dtype, like_mnist=kernel is update.update_nonzero)
-    slots = np.concatenate([s.W.reshape(-1), np.zeros(s.W.size, dtype)])
+    slots = np.concatenate([s.W.reshape(-1), np.zeros(2 * s.W.size, dtype)])
     panel = layout.Panel(slots, 0, INPUTS, s.width, s.W.size)
-    names = {"X": s.inputs.X, "inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": rule}
-    names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": update.Descent(1e-6, 1e-5, 0.9)}
+    descent = update.Descent(**{name: DESCENT[name] for name in update.Descent._fields})
+    names = {"X": s.inputs.X, "inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(update, rule)}
+    names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": descent}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
 
@@ -82,9 +86,11 @@ TILE_KERNELS = {
     "affine": partial(_affine, matmul.affine),
     "affine_nonzero": partial(_affine, matmul.affine_nonzero),
     "backprop": partial(_backprop, matmul.backprop),
-    "update": partial(_update, update.update, update.SGD),
-    "update_nesterov": partial(_update, update.update, update.NESTEROV),
-    "update_nonzero": partial(_update, update.update_nonzero, update.SGD),
+    "update": partial(_update, update.update, "SGD"),
+    "update_nesterov": partial(_update, update.update, "NESTEROV"),
+    "update_momentum": partial(_update, update.update, "MOMENTUM"),
+    "update_adam": partial(_update, update.update, "ADAM"),
+    "update_nonzero": partial(_update, update.update_nonzero, "SGD"),
 }
 """Makers: dtype -> (run(times), floating-point operations of one time, zeros counted as any number)."""
 

@@ -7,14 +7,15 @@ from itertools import pairwise
 import numpy as np
 
 LEARNING_RATE, L2, MOMENTUM = 0.1, 1e-5, 0.9
-RULES = ("sgd", "momentum", "nesterov")
+ADAM_RATE = 1e-3
+RULES = ("sgd", "momentum", "nesterov", "adam")
 
 
 @dataclass(frozen=True)
 class Work:
     """Training a network of ``sizes`` (D, hidden units ..., C): forward, loss, backward and an update with L2.
 
-    dense: on data without zeros, which fastmlp could skip
+    dense: on data without zeros, which fastmlp could skip; rate: of plain SGD
     """
 
     sizes: tuple[int, ...]
@@ -22,6 +23,7 @@ class Work:
     dtype: str = "float32"
     rule: str = "sgd"
     dense: bool = False
+    rate: float = LEARNING_RATE
 
     @property
     def network(self) -> str:
@@ -37,6 +39,11 @@ class Work:
     def name(self) -> str:
         """Return for instance 784-128-10/128, followed by the extras."""
         return "/".join([self.network, str(self.batch_size), *self.extras])
+
+    @property
+    def has_zeros(self) -> bool:
+        """Return whether the rows have zeros to skip: those of handwriting do."""
+        return self.sizes[0] == 784 and not self.dense
 
     def flop(self, rows: int) -> float:
         """Return the floating-point operations of an epoch, a multiply-add counting as two.
@@ -57,21 +64,31 @@ class Work:
 
     def trainer_options(self) -> dict:
         """Return the options of a ``fastmlp.Trainer`` that does this work."""
-        momentum = 0.0 if self.rule == "sgd" else MOMENTUM
-        # with momentum, a step is worth 1 / (1 - momentum) plain ones
         return {
             "hidden": self.sizes[1:-1],
-            "learning_rate": LEARNING_RATE * (1 - momentum),
             "learning_rate_decay": 1.0,
             "l2": L2,
             "batch_size": self.batch_size,
+            "dtype": self.dtype,
+            **self._rule_options(),
+        }
+
+    def _rule_options(self) -> dict:
+        if self.rule == "adam":
+            return {"solver": "adam", "learning_rate": ADAM_RATE}
+        momentum = 0.0 if self.rule == "sgd" else MOMENTUM
+        # with momentum, a step is worth 1 / (1 - momentum) plain ones
+        return {
+            "learning_rate": self.rate * (1 - momentum),
             "momentum": momentum,
             "nesterov": self.rule == "nesterov",
-            "dtype": self.dtype,
         }
 
 
 MNIST_128 = Work((784, 128, 10), 128)
+SPARSE = Work((50_000, 64, 3), 128, rate=0.5)
+"""For ``sparse_data``: dense rows of this length would take much memory."""
+SPARSE_DENSITY = 0.001
 
 WORK = {
     work.name: work
@@ -92,6 +109,9 @@ WORK = {
         Work((784, 128, 10), 128, dense=True),
         Work((784, 512, 10), 128, dense=True),
         Work((784, 1024, 10), 256, dense=True),
+        Work((784, 512, 256, 128, 10), 128, dense=True),
+        Work((784, 128, 10), 128, dtype="float64", dense=True),
+        *(Work((784, 128, 10), 128, rule=rule, dense=True) for rule in RULES[1:]),
     )
 }
 """Everything that is timed, by name. A new row of the tables is a new line here."""

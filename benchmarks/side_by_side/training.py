@@ -1,43 +1,42 @@
-"""The systems that are compared: each trains the same network in the way its own users would, in its own process.
+"""An epoch of the same work in every system, each in the way its own users would write it, in its own process.
 
-Every function takes (work, data, threads, turns). It calls ``turns()`` when it is ready and after each epoch, which
-returns whether to train another, and returns its weights [(W (inputs, units), b (units,)), ...].
+Every function of TRAINED takes (work, data, threads, turns). It calls ``turns()`` when it is ready and after each
+epoch, which returns whether to train another, and returns its weights [(W (inputs, units), b (units,)), ...].
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
-from statistics import median
 
 import numpy as np
-from suite.data import Data
-from suite.work import L2, LEARNING_RATE, Work
+from suite.data import Data, load
+from suite.work import L2, WORK, Work
+
+from .child import peak_bytes
 
 MANY = 1_000_000
-LEAST_FLOP = 1e10
 Weights = list[tuple[np.ndarray, np.ndarray]]
+
+
+def train(turns, threads: int, system: str, work: str) -> dict:
+    """Train in one of the systems; return what was trained on, the accuracy on the test rows and the peak memory."""
+    data = load(WORK[work])
+    weights = TRAINED[system].train(WORK[work], data, threads, turns)
+    peak = peak_bytes()
+    score = accuracy(weights, data.X_test * data.scale, data.y_test)
+    return {"data": data.name, "rows": len(data.y_train), "accuracy": score, "peak_bytes": peak}
+
+
+def accuracy(weights: Weights, X: np.ndarray, y: np.ndarray) -> float:
+    """Return the share of rows that a network of ReLU layers gets right, computed alike for every system."""
+    for W, b in weights[:-1]:
+        X = np.maximum(X @ W + b, 0)
+    W, b = weights[-1]
+    return float(((X @ W + b).argmax(axis=1) == y).mean())
 
 
 def scaled(work: Work, data: Data) -> np.ndarray:
     """Return the training rows in the work's dtype, already scaled: fastmlp alone scales as it trains."""
     return data.X_train * np.asarray(data.scale, work.dtype)
-
-
-# ---- the floor ----
-
-
-def train_floor(work, data, threads, turns):
-    """Do nothing but the multiply-adds of an epoch, at the peak."""
-    from suite.peak import Peak
-
-    peak, flop = Peak(work.dtype, threads), work.flop(len(data.y_train))
-    turns.epochs = max(1, round(LEAST_FLOP * threads / flop))  # else starting the threads would count
-    while turns():
-        peak.seconds(flop * turns.epochs)
-    for dtype in ("float32", "float64"):
-        peak = Peak(dtype, threads)
-        turns.extra[dtype] = median(peak.rate() for _ in range(9))
 
 
 # ---- fastmlp ----
@@ -47,12 +46,16 @@ def train_fastmlp(work, data, threads, turns):
     from fastmlp import Trainer
 
     trainer = Trainer(**work.trainer_options(), epochs=MANY, input_scale=data.scale, threads=threads)
-    trainer.parameters = {
-        f"{kind}{l}": array for l, layer in enumerate(work.start(), 1) for kind, array in zip("Wb", layer, strict=True)
-    }
+    trainer.parameters = named(work.start())
     turns()
     trainer.fit(data.X_train, data.y_train, callbacks=[lambda figures: not turns()])
     return [(trainer.parameters[f"W{l}"], trainer.parameters[f"b{l}"]) for l in range(1, len(work.sizes))]
+
+
+def named(weights: Weights) -> dict[str, np.ndarray]:
+    """Return weights and biases as fastmlp names them: W1, b1, W2 ..."""
+    layers = enumerate(weights, 1)
+    return {f"{kind}{l}": array for l, layer in layers for kind, array in zip("Wb", layer, strict=True)}
 
 
 # ---- NumPy ----
@@ -65,11 +68,11 @@ def train_numpy(work, data, threads, turns):
         order = random.permutation(len(y))
         for first in range(0, len(y), work.batch_size):
             rows = order[first : first + work.batch_size]
-            numpy_step(weights, X[rows], y[rows])
+            numpy_step(weights, X[rows], y[rows], work.rate)
     return weights
 
 
-def numpy_step(weights, X, y):
+def numpy_step(weights, X, y, rate):
     """Train on a minibatch; whatever can be done in place is."""
     activations = [X]
     for W, b in weights:
@@ -90,43 +93,81 @@ def numpy_step(weights, X, y):
         if activations:
             G = G @ W.T
             G *= A > 0
-        dW *= LEARNING_RATE
-        W *= 1 - 2 * LEARNING_RATE * L2
+        dW *= rate
+        W *= 1 - 2 * rate * L2
         W -= dW
-        b -= LEARNING_RATE * db
+        b -= rate * db
 
 
 # ---- scikit-learn ----
 
 
 def train_sklearn(work, data, threads, turns):
+    X, y = scaled(work, data), data.y_train
+    model = sklearn_model(work, X[: work.batch_size], np.unique(y))
+    while turns():
+        model.partial_fit(X, y)
+    return list(zip(model.coefs_, model.intercepts_, strict=True))
+
+
+def sklearn_model(work: Work, X, classes: np.ndarray):
+    """Return an MLPClassifier with the work's initial weights. X (rows, D): some rows, of the kind to be trained on."""
     import sklearn
     from sklearn.neural_network import MLPClassifier
 
+    options = work.trainer_options()
     model = MLPClassifier(
         work.sizes[1:-1],
         solver="sgd",
-        learning_rate_init=work.trainer_options()["learning_rate"],
-        momentum=work.trainer_options()["momentum"],
-        nesterovs_momentum=work.rule == "nesterov",
+        learning_rate_init=options["learning_rate"],
+        momentum=options["momentum"],
+        nesterovs_momentum=options["nesterov"],
         batch_size=work.batch_size,
         alpha=2 * L2 * work.batch_size,  # its penalty is alpha / 2 |W|^2, divided by the rows of a minibatch
         random_state=np.random.RandomState(0),  # an integer would give every epoch the same order
     )
-    X, y = scaled(work, data), data.y_train
     sklearn.set_config(assume_finite=True)  # partial_fit would look at all of X for NaN in every epoch
-    model.partial_fit(X[: work.batch_size], y[: work.batch_size], classes=np.unique(y))
-    for (W, b), coefs, intercepts in zip(work.start(), model.coefs_, model.intercepts_, strict=True):
-        coefs[...], intercepts[...] = W, b
-    while turns():
-        model.partial_fit(X, y)
-    return list(zip(model.coefs_, model.intercepts_, strict=True))
+    model.partial_fit(X, np.resize(classes, X.shape[0]), classes=classes)
+    set_sklearn_weights(model, work.start())
+    return model
+
+
+def set_sklearn_weights(model, weights: Weights) -> None:
+    """Set the weights; of two classes scikit-learn makes one logistic unit, which gets the difference of two."""
+    for (W, b), coefs, intercepts in zip(weights, model.coefs_, model.intercepts_, strict=True):
+        same = coefs.shape == W.shape
+        coefs[...], intercepts[...] = (W, b) if same else (W[:, 1:] - W[:, :1], b[1:] - b[:1])
 
 
 # ---- PyTorch ----
 
 
 def train_torch(work, data, threads, turns):
+    import torch
+
+    network = torch_network(work, threads)
+    options = work.trainer_options()
+    optimizer = torch.optim.SGD(
+        [
+            {"params": [layer.weight for layer in network[::2]], "weight_decay": 2 * L2},
+            {"params": [layer.bias for layer in network[::2]]},
+        ],
+        lr=options["learning_rate"],
+        momentum=options["momentum"],
+        nesterov=options["nesterov"],
+        fused=True,
+    )
+    X, y = torch.from_numpy(scaled(work, data)), torch.from_numpy(data.y_train)
+    while turns():
+        for rows in torch.randperm(len(y)).split(work.batch_size):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(X[rows]), y[rows]).backward()
+            optimizer.step()
+    return [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in network[::2]]
+
+
+def torch_network(work: Work, threads: int):
+    """Return a torch.nn.Sequential with the work's initial weights."""
     import torch
 
     torch.set_num_threads(threads)
@@ -138,23 +179,7 @@ def train_torch(work, data, threads, turns):
             linear.bias.copy_(torch.from_numpy(b))
         network.extend([linear, torch.nn.ReLU()])
     del network[-1]
-    optimizer = torch.optim.SGD(
-        [
-            {"params": [layer.weight for layer in network[::2]], "weight_decay": 2 * L2},
-            {"params": [layer.bias for layer in network[::2]]},
-        ],
-        lr=work.trainer_options()["learning_rate"],
-        momentum=work.trainer_options()["momentum"],
-        nesterov=work.rule == "nesterov",
-        fused=True,
-    )
-    X, y = torch.from_numpy(scaled(work, data)), torch.from_numpy(data.y_train)
-    while turns():
-        for rows in torch.randperm(len(y)).split(work.batch_size):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(network(X[rows]), y[rows]).backward()
-            optimizer.step()
-    return [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in network[::2]]
+    return network
 
 
 # ---- JAX ----
@@ -176,7 +201,7 @@ def train_jax(work, data, threads, turns):
 
     def step(weights, X, y):
         gradients = jax.grad(loss)(weights, X, y)
-        return jax.tree.map(lambda weight, gradient: weight - LEARNING_RATE * gradient, weights, gradients)
+        return jax.tree.map(lambda weight, gradient: weight - work.rate * gradient, weights, gradients)
 
     def epoch(weights, X, y, order):
         whole = len(order) - len(order) % work.batch_size
@@ -197,13 +222,10 @@ def train_jax(work, data, threads, turns):
 
 
 @dataclass(frozen=True)
-class Peer:
-    """A system to compare with: its name in the table, what to import and install, and what it can train."""
+class Trained:
+    """How a system trains, and what it can train."""
 
-    title: str
-    package: str
-    distribution: str
-    train: Callable[..., Weights | None]
+    train: Callable[..., Weights]
     rules: tuple[str, ...] = ("sgd",)
     least_classes: int = 2
     dense: bool = False
@@ -212,21 +234,13 @@ class Peer:
         """Return whether it can do the work, and whether that is not the same to it as work on other data."""
         return work.rule in self.rules and work.sizes[-1] >= self.least_classes and (self.dense or not work.dense)
 
-    def installed(self) -> bool:
-        return find_spec(self.package) is not None
 
-    @property
-    def version(self) -> str:
-        return ".".join(version(self.distribution).split(".")[:2])
-
-
-EVERY_RULE = ("sgd", "momentum", "nesterov")
-PEERS = {
-    "floor": Peer("floor", "fastmlp", "fastmlp", train_floor, EVERY_RULE, dense=True),
-    "fastmlp": Peer("fastmlp", "fastmlp", "fastmlp", train_fastmlp, EVERY_RULE, dense=True),
-    "numpy": Peer("NumPy", "numpy", "numpy", train_numpy),
+MOMENTA = ("sgd", "momentum", "nesterov")
+TRAINED = {
+    "fastmlp": Trained(train_fastmlp, (*MOMENTA, "adam"), dense=True),
+    "numpy": Trained(train_numpy),
     # two classes are one logistic unit to it: not the same network
-    "sklearn": Peer("scikit-learn", "sklearn", "scikit-learn", train_sklearn, EVERY_RULE, least_classes=3),
-    "torch": Peer("PyTorch", "torch", "torch", train_torch, EVERY_RULE),
-    "jax": Peer("JAX", "jax", "jax", train_jax),
+    "sklearn": Trained(train_sklearn, MOMENTA, least_classes=3),
+    "torch": Trained(train_torch, MOMENTA),
+    "jax": Trained(train_jax),
 }

@@ -1,0 +1,86 @@
+"""Seconds of an epoch, beside other systems and beside the peak of the processor."""
+
+from suite.work import WORK, Work
+
+from .given import Given
+from .process import Resident
+from .race import Outcome, race
+from .report import Section, several, table
+from .systems import SYSTEMS
+from .training import TRAINED, train
+
+ACCURACY_TOLERANCE = 0.015
+"""How far apart the test accuracies of systems that did the same work may lie."""
+
+
+def run(given: Given) -> Section:
+    section = Section("An epoch of training")
+    outcomes = {name: _measure(WORK[name], given) for name in given.works}
+    complete = {WORK[name]: outcome for name, outcome in outcomes.items() if outcome.took_part("floor", "fastmlp")}
+    for name in outcomes.keys() - {work.name for work in complete}:
+        section.note(outcomes[name], name)
+    shared = {work: outcome for work, outcome in complete.items() if not work.dense}
+    if complete:
+        section.parts.append(_setting(complete))
+    if shared:
+        others = given.systems(*TRAINED)[1:]
+        head = ["network, batch", "fastmlp", "of the peak", *(SYSTEMS[name].heading for name in others)]
+        rows = [_row(section, work, outcome, others) for work, outcome in shared.items()]
+        section.parts.append(table([*head, "test accuracy"], rows))
+    if len(shared) < len(complete):
+        rows = [_row(section, work, outcome, []) for work, outcome in complete.items() if work.dense]
+        head = ["rows without zeros", "fastmlp", "of the peak"]
+        section.parts.append(table(head, [row[:3] for row in rows]))
+    section.parts.append(
+        "Every epoch visits all rows in a fresh random order: forward, loss, backward and an update with L2, from the "
+        f"same initial weights; {several(given.rounds)}. `1.50x` is 1.5 times fastmlp's time. The peak is that of "
+        "back-to-back fused multiply-adds; a share of it is given where rows have no zeros, which fastmlp skips. "
+        "fastmlp gathers and scales rows as they are stored (uint8 for images); the others are given scaled floats."
+    )
+    return section
+
+
+def _measure(work: Work, given: Given) -> Outcome:
+    names = [name for name in given.systems(*TRAINED) if TRAINED[name].can(work)]
+    systems = (Resident(name, train, given.threads, system=name, work=work.name) for name in names)
+    return race(f"epochs: {work.name}", systems, given, floor_work=work.name)
+
+
+def _row(section: Section, work: Work, outcome: Outcome, others: list[str]) -> list[str]:
+    scores = [end["accuracy"] for name, end in outcome.ends.items() if name != "floor"]
+    network = f"{work.network}, {work.batch_size}"
+    extras = [extra for extra in work.extras if extra != "dense"]
+    return [
+        ", ".join([network, *extras]) + section.note(outcome, work.name, disagreement(scores, ACCURACY_TOLERANCE)),
+        f"{outcome.median('fastmlp'):.3f} s",
+        "" if work.has_zeros else f"{outcome.ratio('floor', 'fastmlp'):.0%}",
+        *(against(outcome, name, "fastmlp") for name in others),
+        f"{min(scores):.1%} to {max(scores):.1%}" if scores else "",
+    ]
+
+
+def disagreement(scores: list[float], tolerance: float) -> str:
+    """Return what is wrong with accuracies that should be about the same, or nothing."""
+    apart = max(scores) - min(scores) if scores else 0.0
+    return f"accuracies {apart:.1%} apart" if apart > tolerance else ""
+
+
+def against(outcome: Outcome, name: str, other: str) -> str:
+    """Return a cell that says how many times the other's time a system took, if it took part."""
+    if not outcome.took_part(name, other):
+        return ""
+    return f"{outcome.ratio(name, other):.2f}x ({outcome.median(name):.3f} s)"
+
+
+def _setting(complete: dict[Work, Outcome]) -> str:
+    rates = [outcome.ends["floor"]["rates"] for outcome in complete.values() if "floor" in outcome.ends]
+    best = {dtype: max(rate[dtype] for rate in rates) for dtype in rates[0]} if rates else {}
+    peak = " and ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in best.items())
+    data = "; ".join(
+        dict.fromkeys(
+            f"{work.sizes[0]} inputs: {outcome.ends['fastmlp']['rows']:,} rows, {outcome.ends['fastmlp']['data']}"
+            for work, outcome in complete.items()
+            if "fastmlp" in outcome.ends
+        )
+    )
+    return f"Peak: {peak}. {data}."

@@ -1,0 +1,44 @@
+"""What an optimiser's rule adds to an epoch of plain SGD, fastmlp with itself in one process."""
+
+from suite.data import load
+from suite.work import RULES, Work
+
+from .given import Given
+from .process import Resident
+from .race import race
+from .report import Section, several, table
+
+WORKS = {rule: Work((784, 128, 10), 128, rule=rule, dense=True) for rule in RULES}
+TITLES = {"sgd": "SGD", "momentum": "momentum", "nesterov": "Nesterov", "adam": "Adam"}
+
+
+def run(given: Given) -> Section:
+    section = Section("Optimisers over plain SGD")
+    rounds = given.rounds if given.quick else 3 * given.rounds  # to tell some per cent apart takes more of them
+    systems = [Resident("fastmlp", train_alternately, given.threads)]
+    outcome = race("rules", systems, given, rounds=rounds)
+    doubts = section.note(outcome)
+    if outcome.took_part("fastmlp"):
+        seconds = {rule: outcome.median("fastmlp", rule) for rule in RULES}
+        cells = [f"{seconds[rule] / seconds['sgd']:.2f}x ({seconds[rule]:.3f} s)" for rule in RULES[1:]]
+        head = ["network, batch, rows without zeros", *TITLES.values()]
+        network = f"{WORKS['sgd'].network}, {WORKS['sgd'].batch_size}{doubts}"
+        section.parts.append(table(head, [[network, f"{seconds['sgd']:.3f} s", *cells]]))
+        section.parts.append(f"{several(rounds).capitalize()} in one process, an epoch of each rule in turn.")
+    return section
+
+
+def train_alternately(turns, threads: int) -> dict:
+    """Train two epochs with each rule in every turn; the figures are the seconds of the second ones."""
+    from fastmlp import Trainer
+
+    data = load(WORKS["sgd"])
+    trainers = {
+        rule: Trainer(**work.trainer_options(), epochs=2, input_scale=data.scale, threads=threads)
+        for rule, work in WORKS.items()
+    }
+    while turns():
+        for rule, trainer in trainers.items():
+            # the first one touches memory that is new
+            turns.figures[rule] = trainer.fit(data.X_train, data.y_train).epoch_seconds[-1]
+    return {}
