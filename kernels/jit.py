@@ -27,6 +27,7 @@ from numba.extending import NativeValue, intrinsic, models, register_model, type
 
 logger = logging.getLogger("fastmlp")
 
+
 @cache
 def cache_folder() -> Path | None:
     """Return the folder for compiled kernels, made if need be, or None where none can be written."""

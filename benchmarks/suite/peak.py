@@ -12,7 +12,7 @@ from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, Shape, outer, store, z
 ROWS, VECTORS = (4, 4) if REGISTERS == 32 else (4, 2)
 
 
-@numba.njit(nogil=True, fastmath={"contract"})
+@numba.njit(nogil=True)
 def multiply_adds(shape, X, W, times, out):
     """``out = times * (X outer W)``: X (ROWS, 1) and W (1, width) are read once, all else happens in registers."""
     total = zeros(shape, X)

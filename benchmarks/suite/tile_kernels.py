@@ -22,7 +22,7 @@ DESCENT = {"rate": 1e-6, "decay": 1e-5, "momentum": 0.9, "second_momentum": 0.99
 def repeated(kernel, **values) -> Callable[[int], None]:
     """Return a function that calls the kernel so many times, from compiled code: Python's calls take as long."""
 
-    @numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})
+    @numba.njit(nogil=True, error_model="numpy")
     def run(times, *arguments):
         for _ in range(times):
             kernel(*arguments)
@@ -46,12 +46,14 @@ class Scene:
         vectors = max(layout.PANEL_EFFICIENCY)
         self.width, classes = vectors * layout.lanes(dtype), layout.odd_lines(CLASSES, dtype)
         self.shape = Shape(layout.ROWS, vectors)
+        if not hasattr(zeros, "new_bits"):
+            raise NotImplementedError("minibatches lay otherwise")
         self.inputs = zeros.Inputs(
-            *(array[0] for array in zeros.new_inputs(BATCH, layout.odd_lines(INPUTS, dtype), 1, dtype, True))
+            *(array[0] for array in zeros.new_bits(1, (BATCH, layout.odd_lines(INPUTS, dtype)), dtype))
         )
         rows = strokes(BATCH)[0] / 255 if like_mnist else matrix(BATCH, INPUTS)
         self.inputs.X[:, :INPUTS] = rows
-        zeros.mark_nonzeros(self.inputs, BATCH)
+        zeros.mark_nonzeros(self.inputs, BATCH, 0)
         self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
         self.A, self.G = (matrix(BATCH, layout.odd_lines(self.width, dtype)) for _ in range(2))
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
@@ -97,15 +99,19 @@ TILE_KERNELS = {
 
 def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     """Return a function that gathers all rows of X (N, D), in random order, a minibatch at a time."""
+    if not hasattr(gather, "gathering_address"):
+        raise NotImplementedError("gathering took other arguments")
+    from fastmlp.kernels.inputs import inputs_for, new_matrices
+
     kind = gather.READ_IN_PLACE[X.dtype]
     order = np.random.default_rng(0).permutation(len(X))
-    out = layout.aligned((batch_size, layout.odd_lines(X.shape[1], dtype)), dtype)
-    data = gather.rows_of(X, 1 / 255, dtype).data
+    batch = new_matrices(1, (batch_size, layout.odd_lines(X.shape[1], dtype)), dtype)
+    data = gather.rows_of(X, 1 / 255, dtype)
     copy_rows = gather.copy_rows
 
-    @numba.njit(nogil=True, error_model="numpy", fastmath={"contract"})
-    def run(kind, data, columns, order, out):
-        for start in range(0, len(order) - len(out) + 1, len(out)):
-            copy_rows(kind, data, columns, 1 / 255, order, start, 0, len(out), out)
+    @numba.njit(nogil=True, error_model="numpy")
+    def run(kind, data, order, rows, batch):
+        for start in range(0, len(order) - rows + 1, rows):
+            copy_rows(kind, data, order, start, rows, batch)
 
-    return lambda: run(kind, data, X.shape[1], order, out)
+    return lambda: run(kind, data, order, batch_size, inputs_for(batch, 0))

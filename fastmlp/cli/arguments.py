@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from fastmlp import __version__
 from fastmlp.cli.option_types import integer, name_or_deviation, number, positive_integer, widths_of_layers
+from fastmlp.recipes import RECIPES
 
 PROGRAM = "fastmlp-train"
 DEFAULT_EPOCHS = 10
@@ -76,11 +77,20 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="digits (default: 1797 images of 8x8 pixels inside scikit-learn), mnist (downloaded once if not "
         "found, 11 MB), or a folder of four IDX files named as MNIST's",
     )
+    parser.add_argument(
+        "--recipe",
+        choices=tuple(RECIPES),
+        help="options that reach a goal fast, no rows set aside; any option given beside it wins: "
+        + "; ".join(f"{name}: {recipe.about.replace(chr(37), chr(37) * 2)}" for name, recipe in RECIPES.items()),
+    )
     _add_model_options(parser.add_argument_group("model"))
     _add_training_options(parser.add_argument_group("training"))
     _add_step_options(parser.add_argument_group("one step of training"))
     _add_machine_options(parser.add_argument_group("machine"))
     _add_output_options(parser)
+    recipe = parser.parse_args(argv).recipe
+    if recipe is not None:
+        parser.set_defaults(**RECIPES[recipe].options, validation_fraction=0.0)
     return parser.parse_args(argv)
 
 
