@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.kernels import activation, layout, program, sparse, team, update, zeros
-from fastmlp.kernels.epoch import Steps, epoch
+from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, Inputs, new_matrices
 from fastmlp.kernels.predict import predict
 from fastmlp.kernels.step import Member, Network, Workspace
-from fastmlp.kernels.untouched import tree_of_steps
 from fastmlp.kernels.update import Descent
 from fastmlp.threads import useful_members
 
@@ -96,9 +95,8 @@ class Engine:
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         _, network_to_predict = self._plan_to_predict(rows)
         work = self._work_to_predict(rows)
-        steps = Steps(self.batch_size, np.zeros(0), np.zeros((0, 4)))
         nothing = np.empty((0, self.sizes[-1]), self.dtype)
-        epoch(network, rows, NO_ORDER, NO_ORDER, 0, 0, steps, work, Member(0, 1), Descent(0.0))
+        epoch(network, rows, NO_ORDER, NO_ORDER, 0, 0, 1, np.zeros(0), work, Member(0, 1), Descent(0.0))
         predict(network_to_predict, rows, NO_ORDER, 0, 0, work, nothing)
 
     def _plan_to_predict(self, rows: Rows) -> tuple[layout.Layout, Network]:
@@ -120,7 +118,7 @@ class Engine:
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._work_to_train(rows, repeated)
-        stride = self._rows_per_call()
+        batch_size, stride = self.batch_size, self._rows_per_call()
         others = range(1, self.members)
 
         with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
@@ -128,12 +126,12 @@ class Engine:
             def train(y: Ints, order: Ints, rates: NDArray[np.float64], descent: Descent) -> float:
                 def call(member: int) -> float:
                     me = Member(member, self.members)
-                    return float(epoch(network, rows, y, order, first, last, steps, work, me, descent))
+                    return float(epoch(network, rows, y, order, first, last, batch_size, own_rates, work, me, descent))
 
                 total = 0.0
                 for first in range(0, len(order), stride):
                     last = min(first + stride, len(order))
-                    steps = self._steps(rates, first, last, descent)
+                    own_rates = rates[first // batch_size : -(-last // batch_size)]
                     try:
                         calls = [pool.submit(call, member) for member in others] if pool else []
                         total += call(0)
@@ -145,14 +143,10 @@ class Engine:
 
             yield train
 
-    def _steps(self, rates: NDArray[np.float64], first: int, last: int, descent: Descent) -> Steps:
-        own = rates[first // self.batch_size : -(-last // self.batch_size)]
-        tree = tree_of_steps(self.rule, own, descent) if self.visiting is ENTRIES else np.zeros((0, 4))
-        return Steps(self.batch_size, own, tree)
-
     def _rows_per_call(self) -> int:
         batches = self.members * MULTIPLY_ADDS_PER_CALL // (self._multiply_adds * self.batch_size)
-        return max(1, batches) * self.batch_size
+        most = sparse.MOST_STEPS if self.visiting is ENTRIES else batches
+        return max(1, min(batches, most)) * self.batch_size
 
     def scores(self, rows: Rows, count: int) -> NDArray[np.floating]:
         """Return the scores (count, C) of the first rows."""

@@ -1,9 +1,5 @@
 """All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
 
-from typing import NamedTuple
-
-import numpy as np
-
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
@@ -11,14 +7,6 @@ from fastmlp.kernels.layout import weights_of
 from fastmlp.kernels.step import backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.update import with_rate
-
-
-class Steps(NamedTuple):
-    """The minibatches of a call: of how many rows, the learning rate of each, and their ``tree_of_steps``."""
-
-    batch_size: int
-    rates: np.ndarray  # (steps,) float64
-    tree: np.ndarray  # (2 * leaves, 4) float64; needed for sparse rows only
 
 
 @part
@@ -30,44 +18,51 @@ def fetch(network, data, order, start, rows, batch, step):
 
 
 @part
-def catch_up_own(network, batch, steps, step, member, descent):
-    """Bring this member's weights of the columns that are touched up to date, where some may be behind."""
+def catch_up_own(network, batch, rates, step, member, descent):
+    """Bring this member's weights of the columns that are touched up to date, where they may be behind."""
     layer = network.layers[0]
     if layer.catch_up == 0:
         return
     first, last = own_panels(layer, member)
     for p in range(first, last):
         W = weights_of(layer, p, network.parameters, network.size)
-        call(layer.catch_up, NOTHING, NOTHING, batch, W, steps.tree, steps.rates, step, descent)
+        call(layer.catch_up, NOTHING, NOTHING, batch, W, rates, step, descent)
 
 
 @part
-def finish(network, batch, steps, member, descent):
-    """Bring all weights up to date."""
+def pass_by(network, batch, step, descent):
+    """Let a step pass for the weights that it did not touch."""
+    if network.layers[0].pass_step != 0:
+        call(network.layers[0].pass_step, NOTHING, batch, step, descent)
+
+
+@part
+def finish(network, batch, rates, member, descent):
+    """Bring all of this member's weights up to date."""
     if network.layers[0].touch_all != 0:
         call(network.layers[0].touch_all, batch)
-        catch_up_own(network, batch, steps, steps.rates.size, member, descent)
+        catch_up_own(network, batch, rates, rates.size, member, descent)
 
 
 @kernel
-def epoch(network, data, y, order, first, last, steps, work, member, descent):
-    """Train on rows ``order[first:last]``, in minibatches of ``steps.batch_size`` and a shorter one at the end.
+def epoch(network, data, y, order, first, last, batch_size, rates, work, member, descent):
+    """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
 
-    network: Network, data: Rows, y: (N,) int64 class numbers, order: int64 row numbers, steps: Steps,
-    work: Workspace, member: Member, descent: Descent, but for the rate
+    network: Network, data: Rows, y: (N,) int64 class numbers, order: int64 row numbers, rates: (minibatches,) float64
+    learning rates, work: Workspace, member: Member, descent: Descent, but for the rate
 
     Returns the sum of the rows' losses, each before its minibatch's update (meaningful for member 0 only). Every member
     gathers the whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
     """
     total = 0.0
     batch = inputs_for(work.inputs, member.index)
-    for step in range(steps.rates.size):
-        start = first + step * steps.batch_size
-        end = min(start + steps.batch_size, last)
+    for step in range(rates.size):
+        start = first + step * batch_size
+        end = min(start + batch_size, last)
         rows = end - start
         fetch(network, data, order, start, rows, batch, step)
-        catch_up_own(network, batch, steps, step, member, descent)
-        ahead = Ahead(data.data, data.row_bytes, order, end, min(end + steps.batch_size, last))
+        catch_up_own(network, batch, rates, step, member, descent)
+        ahead = Ahead(data.data, data.row_bytes, order, end, min(end + batch_size, last))
         if not forward(network, batch, rows, work, member, ahead):
             return total
         head(network, batch, y, order, start, rows, work, member, ahead)
@@ -76,7 +71,9 @@ def epoch(network, data, y, order, first, last, steps, work, member, descent):
         if member.index == 0:
             for i in range(rows):
                 total += work.losses[i]
-        if not backward(network, batch, rows, work, member, with_rate(descent, steps.rates[step], descent.decay)):
+        now = with_rate(descent, rates[step], descent.decay)
+        if not backward(network, batch, rows, work, member, now):
             return total
-    finish(network, batch, steps, member, descent)
+        pass_by(network, batch, step, now)
+    finish(network, batch, rates, member, descent)
     return total

@@ -47,9 +47,10 @@ LAYER = np.dtype(
             "update",
             "update_biases",
             "transpose",
-            "mark",  # 0 where inputs are visited as they come, as further down
+            "mark",  # 0 in layers that visit all of their inputs
+            "catch_up",  # 0, as the two below, but for sparse inputs
+            "pass_step",
             "touch_all",
-            "catch_up",
             "softmax_nll",
         )
     ]

@@ -12,7 +12,7 @@ from fastmlp.kernels.matmul import affine, affine_entries, affine_nonzero, backp
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.tile import Shape
-from fastmlp.kernels.untouched import catch_up
+from fastmlp.kernels.untouched import catch_up, pass_step
 from fastmlp.kernels.update import Descent, update, update_biases, update_entries, update_nonzero
 from fastmlp.kernels.zeros import mark_nonzeros
 
@@ -60,11 +60,12 @@ def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, visiti
 
 def _assemble_visits(first, inputs, panel, rule, visiting):
     """Write the addresses of what the first layer does before its products."""
-    first["mark"] = first["touch_all"] = first["catch_up"] = 0
+    first["mark"] = first["catch_up"] = first["pass_step"] = first["touch_all"] = 0
     if visiting is NONZEROS:
         first["mark"] = address_of(mark_nonzeros, (inputs, _INT, _INT))
     if visiting is ENTRIES:
         first["mark"] = address_of(link_columns, (inputs, _INT, _INT))
         first["touch_all"] = address_of(touch_all, (inputs,))
-        row, tree = typeof(Shape(1, int(first["vectors"]))), matrix_type(np.float64)
-        first["catch_up"] = address_of(catch_up, (row, typeof(rule), inputs, panel, tree, _FLOATS, _INT, _DESCENT))
+        first["pass_step"] = address_of(pass_step, (typeof(rule), inputs, _INT, _DESCENT))
+        row = typeof(Shape(1, int(first["vectors"])))
+        first["catch_up"] = address_of(catch_up, (row, typeof(rule), inputs, panel, _FLOATS, _INT, _DESCENT))

@@ -13,19 +13,26 @@ import numpy as np
 from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
-from fastmlp.kernels.tile import matrix_of
+from fastmlp.kernels.layout import LINE_BYTES
+from fastmlp.kernels.tile import matrix, matrix_of, prefetch
 
-ROOM_ROWS, ROOM_COLUMNS, TOUCHED, SIZES = 0, 1, 2, 16
+ROOM_ROWS, ROOM_COLUMNS, ROOM_STEPS, TOUCHED, SIZES = 0, 1, 2, 3, 16
 ENTRY, STEPS = 0, 1
 COLUMN, SEEN = 0, 1
 END = -1
-_INT32 = Choice("int32")
+ROWS_AHEAD = 8
+MOST_STEPS = 2048
+"""After so many steps all weights are brought up to date: what they missed stays little enough to keep at hand."""
+
+_INT32, _FLOAT64 = map(Choice, ("int32", "float64"))
+_PRODUCTS = 4
 
 
 class Lists(NamedTuple):
-    """What ``Inputs.visits`` holds for sparse rows: int32 matrices."""
+    """What ``Inputs.visits`` holds for sparse rows: matrices of int32, but for one."""
 
-    sizes: np.ndarray  # (1, SIZES): the rows and columns that there is room for, the number of columns touched
+    sizes: np.ndarray  # (1, SIZES): the rows, columns and steps that there is room for, the number of columns touched
+    products: np.ndarray  # (4, steps) float64: what weights have missed that have not been touched since a step
     starts: np.ndarray  # (1, rows + 1) where a row's entries start
     columns: np.ndarray  # (1, entries) the column of each entry
     rows: np.ndarray  # (1, entries) the row of each entry
@@ -61,13 +68,14 @@ def new_lists(members: int, rows: int, columns: int, entries: int, dtype) -> Inp
 
     columns: D, or 0 where nothing will be updated
     """
+    steps = MOST_STEPS if columns else 0
 
     def bytes_for_lists(_, room: int) -> int:
-        return 4 * (SIZES + rows + 1 + 3 * room + 4 * columns)
+        return 4 * (SIZES + rows + 1 + 3 * room + 4 * columns) + 8 * _PRODUCTS * steps
 
     inputs = new_inputs(members, (1, max(1, entries)), dtype, bytes_for_lists)
     for visits in inputs.visits:
-        visits[: 4 * SIZES].view(np.int32)[: ROOM_COLUMNS + 1] = rows, columns
+        visits[: 4 * SIZES].view(np.int32)[: ROOM_STEPS + 1] = rows, columns, steps
     return inputs
 
 
@@ -75,18 +83,33 @@ def new_lists(members: int, rows: int, columns: int, entries: int, dtype) -> Inp
 def lists_of(inputs):
     """Return the lists of sparse inputs."""
     sizes = matrix_of(_INT32, inputs.visits, 0, 1, SIZES)
-    rows, columns, entries = sizes[0, ROOM_ROWS], sizes[0, ROOM_COLUMNS], inputs.X.shape[1]
-    after_starts = SIZES + rows + 1
-    after_entries = after_starts + 3 * entries
+    rows, columns, steps = sizes[0, ROOM_ROWS], sizes[0, ROOM_COLUMNS], sizes[0, ROOM_STEPS]
+    entries = inputs.X.shape[1]
+    starts = SIZES + 2 * _PRODUCTS * steps
+    of_entries = starts + rows + 1
+    of_columns = of_entries + 3 * entries
     return Lists(
         sizes,
-        matrix_of(_INT32, inputs.visits, SIZES, 1, rows + 1),
-        matrix_of(_INT32, inputs.visits, after_starts, 1, entries),
-        matrix_of(_INT32, inputs.visits, after_starts + entries, 1, entries),
-        matrix_of(_INT32, inputs.visits, after_starts + 2 * entries, 1, entries),
-        matrix_of(_INT32, inputs.visits, after_entries, columns, 2),
-        matrix_of(_INT32, inputs.visits, after_entries + 2 * columns, columns, 2),
+        matrix_of(_FLOAT64, inputs.visits, SIZES // 2, _PRODUCTS, steps),
+        matrix_of(_INT32, inputs.visits, starts, 1, rows + 1),
+        matrix_of(_INT32, inputs.visits, of_entries, 1, entries),
+        matrix_of(_INT32, inputs.visits, of_entries + entries, 1, entries),
+        matrix_of(_INT32, inputs.visits, of_entries + 2 * entries, 1, entries),
+        matrix_of(_INT32, inputs.visits, of_columns, columns, 2),
+        matrix_of(_INT32, inputs.visits, of_columns + 2 * columns, columns, 2),
     )
+
+
+@part
+def ask_for_entries(data, numbers, order, r, rows):
+    """Ask memory for the entries of row r of the minibatch, unless it has fewer rows."""
+    if r >= rows:
+        return
+    row = row_number(order, r)
+    columns = matrix(data.columns, 0, 1, data.columns.size)
+    for e in range(data.starts[row], data.starts[row + 1], LINE_BYTES // columns.itemsize):
+        prefetch(columns, 0, e)
+        prefetch(numbers, 0, e)
 
 
 @kernel
@@ -100,6 +123,7 @@ def copy_entries(kind, data, order, start, rows, inputs):
     numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
     count = 0
     for r in range(rows):
+        ask_for_entries(data, numbers, order, start + r + ROWS_AHEAD, start + rows)
         row = row_number(order, start + r)
         lists.starts[0, r] = count
         for e in range(data.starts[row], data.starts[row + 1]):

@@ -3,135 +3,132 @@
 With the gradient X^T G being zero, a step of SGD, momentum or Nesterov is linear in a weight w and its momentum v:
 
     w <- a w + b v          SGD         a = 1 - r d
-    v <- c w + d v          MOMENTUM    a = 1 - r d            b = m      c = -r d    d = m
-                            NESTEROV    a = 1 - (1 + m) r d    b = m^2    c = -r d    d = m
+    v <- c w + e v          MOMENTUM    a = 1 - r d            b = m      c = -r d    e = m
+                            NESTEROV    a = 1 - (1 + m) r d    b = m^2    c = -r d    e = m
 
-(r the rate, m the momentum, and in r d, d the decay). Several steps are the product of their matrices, which a tree of
-products over all steps gives in a number of multiplications that grows with the logarithm of theirs: the tree's leaves
-are the steps, each inner node the product of its two children. Adam's step is not linear: it is simply done as often
-as it was missed, while the weights are in registers' reach.
+(r the rate, m the momentum, and in r d, d the decay). Several steps are the product of their matrices: column s of the
+matrix ``products`` (4, steps) holds a, b, c and e of all steps from s on, and each further step is multiplied to all of
+them. Adam's step is not linear: it is simply done as often as it was missed, to weights that are in the cache.
 """
 
-import numpy as np
 from numba.extending import overload
 
-from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
+from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.sparse import COLUMN, SEEN, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, store, zeros
-from fastmlp.kernels.update import MOMENTUM, NESTEROV, SGD, Descent, descend, with_rate
+from fastmlp.kernels.update import descend, with_rate
 
 
-def tree_of_steps(rule: Choice, rates: np.ndarray, descent: Descent) -> np.ndarray:
-    """Return the products of the steps' matrices, (2 * leaves, 4) float64: a, b, c, d of each, the leaves last.
-
-    Node n is the product of nodes 2 n + 1 and 2 n, the earlier steps being applied first. Rules that are not linear
-    have no tree: (0, 4).
-    """
-    if rule not in (SGD, MOMENTUM, NESTEROV):
-        return np.zeros((0, 4))
-    leaves = 1 << max(0, len(rates) - 1).bit_length()
-    tree = np.tile(np.eye(2), (2 * leaves, 1, 1))
-    tree[leaves : leaves + len(rates)] = _matrices(rule, rates * descent.decay, descent.momentum)
-    while leaves > 1:
-        tree[leaves // 2 : leaves] = tree[leaves + 1 : 2 * leaves : 2] @ tree[leaves : 2 * leaves : 2]
-        leaves //= 2
-    return tree.reshape(-1, 4)
+def multiply(rule, products, step, descent):
+    """Multiply the matrix of a step to the products of all steps before it, and begin a new one with it."""
 
 
-def _matrices(rule: Choice, decays: np.ndarray, momentum: float) -> np.ndarray:
-    """Return the matrix [[a, b], [c, d]] of each step, (steps, 2, 2)."""
-    steps = np.zeros((len(decays), 2, 2))
-    steps[:, 0, 0] = 1 - decays
-    if rule is not SGD:
-        steps[:, 0, 1], steps[:, 1, 0], steps[:, 1, 1] = momentum, -decays, momentum
-    if rule is NESTEROV:
-        steps[:, 0, 0] -= momentum * decays
-        steps[:, 0, 1] *= momentum
-    return steps
-
-
-@part
-def _node(tree, n):
-    return tree[n, 0], tree[n, 1], tree[n, 2], tree[n, 3]
-
-
-@part
-def _times(x, y):
-    """Return the product of two matrices [[a, b], [c, d]]."""
-    a, b, c, d = x
-    p, q, r, s = y
-    return a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s
-
-
-@part
-def product_of_steps(tree, first, last):
-    """Return the matrix (a, b, c, d) of steps first to last - 1, from the largest nodes that hold no other steps."""
-    earlier, later = (1.0, 0.0, 0.0, 1.0), (1.0, 0.0, 0.0, 1.0)
-    lower, upper = first + tree.shape[0] // 2, last + tree.shape[0] // 2
-    while lower < upper:
-        if lower & 1:
-            earlier = _times(_node(tree, lower), earlier)
-            lower += 1
-        if upper & 1:
-            upper -= 1
-            later = _times(later, _node(tree, upper))
-        lower, upper = lower >> 1, upper >> 1
-    return _times(later, earlier)
-
-
-def make_up(rule, shape, panel, k, tree, rates, first, last, descent):
+def make_up(rule, shape, panel, k, first, last, products, rates, descent):
     """Do steps first to last - 1 to row k of a panel, the gradient being that of the weight decay alone."""
 
 
-def _sgd(rule, shape, panel, k, tree, rates, first, last, descent):
+# ---- SGD ----
+
+
+def _multiply_sgd(rule, products, step, descent):
+    a = 1.0 - descent.rate * descent.decay
+    for s in range(step):
+        products[0, s] *= a
+    products[0, step] = a
+
+
+def _make_up_sgd(rule, shape, panel, k, first, last, products, rates, descent):
+    if descent.decay == 0.0:
+        return
     W = values(panel, 0)
-    a, _, _, _ = product_of_steps(tree, first, last)
-    store(load(shape, W, k, 0) * a, W, k, 0)
+    store(load(shape, W, k, 0) * products[0, first], W, k, 0)
 
 
-def _with_momentum(rule, shape, panel, k, tree, rates, first, last, descent):
+# ---- momentum and Nesterov ----
+
+
+@part
+def _multiply_matrix(products, step, a, b, c, e):
+    for s in range(step):
+        w, v = products[0, s], products[2, s]
+        products[0, s], products[2, s] = a * w + b * v, c * w + e * v
+        w, v = products[1, s], products[3, s]
+        products[1, s], products[3, s] = a * w + b * v, c * w + e * v
+    products[0, step], products[1, step], products[2, step], products[3, step] = a, b, c, e
+
+
+def _multiply_momentum(rule, products, step, descent):
+    m, rd = descent.momentum, descent.rate * descent.decay
+    _multiply_matrix(products, step, 1.0 - rd, m, -rd, m)
+
+
+def _multiply_nesterov(rule, products, step, descent):
+    m, rd = descent.momentum, descent.rate * descent.decay
+    _multiply_matrix(products, step, 1.0 - (1.0 + m) * rd, m * m, -rd, m)
+
+
+def _make_up_with_momentum(rule, shape, panel, k, first, last, products, rates, descent):
     W, V = values(panel, 0), values(panel, 1)
-    a, b, c, d = product_of_steps(tree, first, last)
     w, v = load(shape, W, k, 0), load(shape, V, k, 0)
-    store(w * a + v * b, W, k, 0)
-    store(w * c + v * d, V, k, 0)
+    store(w * products[0, first] + v * products[1, first], W, k, 0)
+    store(w * products[2, first] + v * products[3, first], V, k, 0)
 
 
-def _adam(rule, shape, panel, k, tree, rates, first, last, descent):
+# ---- Adam ----
+
+
+def _make_up_adam(rule, shape, panel, k, first, last, products, rates, descent):
+    nothing = zeros(shape, panel.buffer)
     for step in range(first, last):
-        nothing = zeros(shape, panel.buffer)
         descend(rule, shape, nothing, panel, k, with_rate(descent, rates[step], descent.decay))
 
 
-def _accumulate(rule, shape, panel, k, tree, rates, first, last, descent):
+def _nothing_to_multiply(rule, products, step, descent):
+    pass
+
+
+def _nothing_to_make_up(rule, shape, panel, k, first, last, products, rates, descent):
     pass
 
 
 _RULES = {
-    "sgd": _sgd,
-    "momentum": _with_momentum,
-    "nesterov": _with_momentum,
-    "adam": _adam,
-    "accumulate": _accumulate,
+    "sgd": (_multiply_sgd, _make_up_sgd),
+    "momentum": (_multiply_momentum, _make_up_with_momentum),
+    "nesterov": (_multiply_nesterov, _make_up_with_momentum),
+    "adam": (_nothing_to_multiply, _make_up_adam),
+    "accumulate": (_nothing_to_multiply, _nothing_to_make_up),
 }
 
 
-@overload(make_up)
-def _make_up(rule, shape, panel, k, tree, rates, first, last, descent):
+@overload(multiply)
+def _multiply(rule, products, step, descent):
     if isinstance(rule, ChoiceType):
-        return _RULES[rule.choice.name]
+        return _RULES[rule.choice.name][0]
+    return None
+
+
+@overload(make_up)
+def _make_up(rule, shape, panel, k, first, last, products, rates, descent):
+    if isinstance(rule, ChoiceType):
+        return _RULES[rule.choice.name][1]
     return None
 
 
 @kernel
-def catch_up(shape, rule, inputs, panel, tree, rates, step, descent):
+def catch_up(shape, rule, inputs, panel, rates, step, descent):
     """Bring the weights of the columns that a minibatch touches up to date, for use in step number ``step``.
 
-    shape: (1, the panel's vectors); inputs: sparse, linked; tree: of ``tree_of_steps``; rates: of the same steps
+    shape: (1, the panel's vectors); inputs: sparse, linked; rates: (>= step,) float64, of all steps
     """
     lists = lists_of(inputs)
     for t in range(lists.sizes[0, TOUCHED]):
         seen = lists.touched[t, SEEN]
         if seen < step:
-            make_up(rule, shape, panel, lists.touched[t, COLUMN], tree, rates, seen, step, descent)
+            make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, rates, descent)
+
+
+@kernel
+def pass_step(rule, inputs, step, descent):
+    """Let step number ``step`` pass for all weights that it does not touch: multiply it to the products."""
+    multiply(rule, lists_of(inputs).products, step, descent)
