@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 from fastmlp.kernels import activation, layout, program, sparse, team, update, zeros
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, Inputs, new_matrices
-from fastmlp.kernels.predict import predict
-from fastmlp.kernels.step import Member, Network, Workspace
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
+from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.update import Descent
+from fastmlp.predictor import Predictor
 from fastmlp.threads import useful_members
 
 # A call into compiled code holds this much work for a member, a fraction of a second: Ctrl-C is heard in between
 MULTIPLY_ADDS_PER_CALL = 4_000_000_000
-PREDICT_ROWS = 64
 NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
 
 Parameters = Mapping[str, NDArray[np.floating]]
@@ -52,11 +51,9 @@ class Engine:
         alone = visiting is ENTRIES and len(sizes) == 2
         self.members = 1 if alone else useful_members(work, batch_size, threads)
         self._multiply_adds = 3 * sum(a * b for a, b in itertools.pairwise(work))
-        self._threads = threads
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
-        self._predicting: dict[activation.Choice, layout.Layout] = {}  # by what is visited
-        self._idle: list[Workspace] = []  # of threads that have predicted and may do so again
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
+        self.predictor = Predictor(sizes, self._buffer, self.members, threads, lean=visiting is NONZEROS)
 
     # ---- parameters ----
 
@@ -93,20 +90,9 @@ class Engine:
         """Compile the kernels that training and predicting such rows need, or load them from disk."""
         program.assemble(self._layout.layers, self.dtype, activation.RELU, self.rule, self.visiting)
         network = Network(self._layout.layers, self._buffer, self._layout.size)
-        _, network_to_predict = self._plan_to_predict(rows)
-        work = self._work_to_predict(rows)
-        nothing = np.empty((0, self.sizes[-1]), self.dtype)
+        work = self._work_to_train(rows, repeated=False)
         epoch(network, rows, NO_ORDER, NO_ORDER, 0, 0, 1, np.zeros(0), work, Member(0, 1), Descent(0.0))
-        predict(network_to_predict, rows, NO_ORDER, 0, 0, work, nothing)
-
-    def _plan_to_predict(self, rows: Rows) -> tuple[layout.Layout, Network]:
-        visiting = ENTRIES if _is_sparse(rows) else EVERYTHING
-        plan = self._predicting.get(visiting)
-        if plan is None:
-            plan = layout.plan(self.sizes, PREDICT_ROWS, self.dtype, self.members)
-            program.assemble(plan.layers, self.dtype, activation.RELU, self.rule, visiting)
-            self._predicting[visiting] = plan
-        return plan, Network(plan.layers, self._buffer, plan.size)
+        self.predictor.compile(rows)
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
@@ -148,41 +134,7 @@ class Engine:
         most = sparse.MOST_STEPS if self.visiting is ENTRIES else batches
         return max(1, min(batches, most)) * self.batch_size
 
-    def scores(self, rows: Rows, count: int) -> NDArray[np.floating]:
-        """Return the scores (count, C) of the first rows."""
-        out = np.empty((count, self.sizes[-1]), self.dtype)
-        _, network = self._plan_to_predict(rows)
-
-        def run(first: int, last: int) -> None:
-            stride = self._rows_per_call()
-            work = self._work_to_predict(rows)
-            for start in range(first, last, stride):
-                predict(network, rows, NO_ORDER, start, min(start + stride, last), work, out)
-            if not _is_sparse(rows):  # room for these entries need not be room for others
-                self._idle.append(work)
-
-        members = min(self._threads, -(-count // (2 * PREDICT_ROWS)))
-        if members == 1:
-            run(0, count)
-            return out
-        bounds = [count * member // members for member in range(members + 1)]
-        with ThreadPoolExecutor(members - 1, "fastmlp") as pool:
-            others = [pool.submit(run, *bounds[member : member + 2]) for member in range(1, members)]
-            run(*bounds[:2])
-            for other in others:
-                other.result()
-        return out
-
     # ---- memory ----
-
-    def _workspace(self, plan: layout.Layout, members: int, inputs: Inputs) -> Workspace:
-        return Workspace(
-            inputs,
-            layout.aligned((plan.scratch,), self.dtype),
-            layout.aligned_for_each(members, (max(1, plan.transposed),), self.dtype).reshape(-1),
-            np.zeros(plan.batch_rows),
-            team.new_team(members),
-        )
 
     def _work_to_train(self, rows: Rows, repeated: bool) -> Workspace:
         plan, members = self._layout, self.members
@@ -192,18 +144,4 @@ class Engine:
         else:
             new = zeros.new_bits if self.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
-        return self._workspace(plan, members, inputs)
-
-    def _work_to_predict(self, rows: Rows) -> Workspace:
-        plan, _ = self._plan_to_predict(rows)
-        if _is_sparse(rows):
-            entries = sparse.most_entries(rows, PREDICT_ROWS, repeated=False)
-            return self._workspace(plan, 1, sparse.new_lists(1, plan.batch_rows, 0, entries, self.dtype))
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_stride), self.dtype))
-
-
-def _is_sparse(rows: Rows) -> bool:
-    return bool(rows.starts.size)
+        return new_workspace(plan, members, inputs)

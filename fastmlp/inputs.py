@@ -12,11 +12,21 @@ ROWS_PER_CHECK = 4096
 
 
 def check_X(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | None = None) -> Any:
+    """Return X as ``check_matrix`` does, all of its numbers being finite. Raises ValueError where some are not."""
+    matrix = check_matrix(X, dtype, name, columns)
+    if not is_sparse(matrix):
+        refuse_not_finite(matrix, dtype, name)
+    return matrix
+
+
+def check_matrix(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | None = None) -> Any:
     """Return X as a matrix (N, D) that kernels read: a C-ordered array or a SciPy CSR, without a copy where it is one.
 
-    Raises ValueError for another number of dimensions or columns, for no rows or columns, and for values that are not
-    finite numbers of ``dtype``; TypeError for what is not numeric.
+    Raises ValueError for another number of dimensions or columns, for no rows or columns, and for entries of sparse
+    matrices that are not finite numbers of ``dtype``; TypeError for what is not numeric.
     """
+    if columns is not None and _is_readable_matrix(X, columns):
+        return X
     sparse = is_sparse(X)
     array = X if sparse else _as_array(X, name)
     if array.dtype == object:
@@ -30,19 +40,28 @@ def check_X(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | None =
         raise ValueError(f"{name} must have at least one row and one column, got shape {array.shape}")
     if columns is not None and array.shape[1] != columns:
         raise ValueError(f"{name} must have {columns} columns as in training, got {array.shape[1]}")
-    return _as_entries(array, dtype, name) if sparse else _as_rows(array, dtype, name)
+    if sparse:
+        return _as_entries(array, dtype, name)
+    return np.require(_readable(array, dtype), requirements=["C", "A"])
+
+
+def _is_readable_matrix(X: object, columns: int) -> bool:
+    """Tell at once of what needs no further look, as one row that is predicted must not wait for looking."""
+    return (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.shape[1] == columns
+        and X.shape[0] > 0
+        and X.dtype in READ_IN_PLACE
+        and X.flags.carray
+    )
 
 
 def is_sparse(X: object) -> bool:
     """Tell whether X is a matrix or array of scipy.sparse, which need not be imported for that."""
+    if isinstance(X, np.ndarray):
+        return False
     return any(kind.__module__.startswith("scipy.sparse") for kind in type(X).__mro__)
-
-
-def _as_rows(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
-    array = np.require(_readable(array, dtype), requirements=["C", "A"])
-    if array.dtype.kind == "f":
-        _refuse_not_finite(array, dtype, name)
-    return array
 
 
 def _readable(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -81,7 +100,10 @@ def _as_numbers(array: NDArray[Any], name: str) -> NDArray[np.float64]:
         raise TypeError(f"{name} must hold real numbers: {error}") from None
 
 
-def _refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str) -> None:
+def refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str = "X") -> None:
+    """Raise ValueError where a number of a matrix (N, D) is not a finite one of ``dtype``, and say where."""
+    if array.dtype.kind != "f":
+        return
     bad = _first_not_finite(array, dtype)
     if bad is not None:
         raise ValueError(_not_finite(name, array[bad], *bad, dtype))

@@ -149,7 +149,7 @@ class Trainer:
 
     def _rows(self, X: Any) -> Rows:
         describe = sparse_rows_of if inputs.is_sparse(X) else rows_of
-        return describe(X, self.options.input_scale, self.options.dtype)
+        return describe(X, float(self.options.input_scale), self.options.dtype)
 
     def _held_out(
         self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, classes: NDArray[Any]
@@ -175,17 +175,19 @@ class Trainer:
 
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
         """Return the scores (N, C) of rows X (N, D), in the order of ``classes_``."""
-        engine = self._fitted()
-        matrix = self._checked(X, columns=engine.sizes[0])
-        return engine.scores(self._rows(matrix), matrix.shape[0])
+        return self._outputs(X, probabilities=False)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the probabilities (N, C) of rows X (N, D), in the order of ``classes_``."""
-        scores = self.decision_function(X)
-        scores -= scores.max(axis=1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=1, keepdims=True)
-        return scores
+        return self._outputs(X, probabilities=True)
+
+    def _outputs(self, X: Any, probabilities: bool) -> NDArray[Any]:
+        engine = self._fitted()
+        matrix = inputs.check_matrix(X, engine.dtype, columns=engine.sizes[0])
+        outputs, finite = engine.predictor.outputs(self._rows(matrix), matrix.shape[0], probabilities)
+        if not finite:
+            inputs.refuse_not_finite(matrix, engine.dtype)
+        return outputs
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of each of the rows X (N, D)."""

@@ -92,7 +92,7 @@ def _descent(options: Options) -> Descent:
 
 def _measure(engine: Engine, samples: Samples, penalty: float) -> tuple[float, float]:
     """Return the loss and the accuracy on samples that are not trained on."""
-    scores = engine.scores(samples.rows, len(samples.y)).astype(np.float64)
+    scores = engine.predictor.outputs(samples.rows, len(samples.y), probabilities=False)[0].astype(np.float64)
     losses = _log_sum_exp(scores) - scores[np.arange(len(samples.y)), samples.y]
     return float(losses.mean() + penalty), float((scores.argmax(axis=1) == samples.y).mean())
 

@@ -32,7 +32,9 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype) for X in kinds]
         for engine in _engines(dtype):
-            engine.compile((sparse if engine.visiting is ENTRIES else dense)[0])
+            rows = (sparse if engine.visiting is ENTRIES else dense)[0]
+            engine.compile(rows)
+            engine.predictor.compile(rows, single=True)
     return time.perf_counter() - began
 
 

@@ -47,20 +47,20 @@ ROWS_TYPE = types.NamedTuple(
 
 
 def rows_of(X: np.ndarray, scale: float, dtype) -> Rows:
-    """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy."""
-    gather = gathering_address(copy_rows, X.dtype, np.dtype(dtype))
-    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], float(scale), gather)
+    """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy; scale: a float."""
+    gather = gathering_address(copy_rows, X.dtype, dtype)
+    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], scale, gather)
 
 
 def read_only_bytes(array: np.ndarray) -> np.ndarray:
     """Return the bytes of a C-ordered array, without a copy."""
-    data = array.reshape(-1).view(np.uint8)
-    data.flags.writeable = False
+    data = np.frombuffer(array, np.uint8)
+    data.setflags(write=False)
     return data
 
 
 @cache
-def gathering_address(gather, kind: np.dtype, dtype: np.dtype) -> int:
+def gathering_address(gather, kind: np.dtype, dtype) -> int:
     """Return the address of a kernel that gathers numbers of some kind for a compute dtype."""
     return address_of(gather, (typeof(READ_IN_PLACE[kind]), ROWS_TYPE, _ORDER, _INT, _INT, inputs_type(dtype)))
 

@@ -156,11 +156,11 @@ class Layout(NamedTuple):
     transposed: int  # numbers that one member needs for a transposed panel
 
 
-def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int) -> Layout:
-    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches and a team."""
+def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, tile_rows: int = ROWS) -> Layout:
+    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, in tiles of so many rows, and a team."""
     layers = np.zeros(len(sizes) - 1, LAYER)
     rows, start, scratch, transposed = round_up(sizes[0], ROWS), 0, 0, 0
-    batch_rows = round_up(batch_size, ROWS)
+    batch_rows = round_up(batch_size, tile_rows)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
         vectors = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)

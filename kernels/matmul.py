@@ -9,23 +9,33 @@ from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel
 from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.sparse import lists_of
-from fastmlp.kernels.tile import VECTOR_BYTES, load, load_row, load_transposed, lowest_bit, outer, store, zeros
-from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, row_bits_of
+from fastmlp.kernels.tile import (
+    VECTOR_BYTES,
+    count_bits,
+    load,
+    load_row,
+    load_transposed,
+    lowest_bit,
+    outer,
+    store,
+    zeros,
+)
+from fastmlp.kernels.zeros import DENSE_FROM, NONE, ONE, WORD, any_of_tile, bits_of_tile, row_bits_of
 
 
 @kernel
 def affine(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
     """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
 
-    shape: of the tiles, ROWS rows and the panel's vectors; choice: the activation
+    shape: of the tiles, with the panel's vectors; choice: the activation
     inputs: with X (>= last, >= depth); W: (>= depth, width), b: (1, width), A: (>= last, >= j + width): C-ordered, of
         one dtype; A overlaps none of the others
-    first, last: multiples of ROWS; rows of X beyond the minibatch may hold anything
+    first, last: whole tiles; rows of X beyond the minibatch may hold anything
     ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
     bias = load_row(shape, b, 0, 0)
-    for i in range(first, last, ROWS):
-        ask_for(ahead, (i - first) // ROWS, (last - first) // ROWS)
+    for i in range(first, last, shape.rows):
+        ask_for(ahead, (i - first) // shape.rows, (last - first) // shape.rows)
         Z = bias
         for k in range(depth):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
@@ -46,6 +56,28 @@ def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead)
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 Z = outer(Z, inputs.X, i, k, W, k, 0)
+        store(activate(choice, Z), A, i, j)
+
+
+@kernel
+def affine_lean(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+    """As ``affine``, leaving out what is zero in all rows of a tile wherever that is most of WORD inputs.
+
+    Nothing needs to be marked before: for one panel, or few, looking while multiplying is cheaper.
+    """
+    bias, X = load_row(shape, b, 0, 0), inputs.X
+    for i in range(first, last, shape.rows):
+        Z = bias
+        for start in range(0, depth, WORD):
+            bits = bits_of_tile(shape, X, i, start)
+            if count_bits(bits) > DENSE_FROM:
+                for k in range(start, min(start + WORD, depth)):
+                    Z = outer(Z, X, i, k, W, k, 0)
+            else:
+                while bits != NONE:
+                    k = start + lowest_bit(bits)
+                    bits &= bits - ONE
+                    Z = outer(Z, X, i, k, W, k, 0)
         store(activate(choice, Z), A, i, j)
 
 

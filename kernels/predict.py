@@ -1,29 +1,50 @@
-"""The scores of many rows, a block of rows at a time: memory stays bounded for any number of rows."""
+"""Scores or probabilities of many rows, a block of rows at a time: memory stays bounded for any number of rows."""
+
+import math
 
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
-from fastmlp.kernels.jit import NOTHING, call, kernel
+from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import whole_tiles
-from fastmlp.kernels.step import Member, activations_of, apply_layer, forward
+from fastmlp.kernels.softmax_nll import softmax_row
+from fastmlp.kernels.step import activations_of, apply_layer
+
+
+@part
+def all_finite(X, rows, columns):
+    """Tell whether the numbers of a block are finite."""
+    bad = 0
+    for i in range(rows):
+        for k in range(columns):
+            bad += 0 if abs(X[i, k]) < math.inf else 1
+    return bad == 0
 
 
 @kernel
-def predict(network, data, order, first, last, work, out):
-    """``out[i] = scores of row i`` for i from first to last; ``work`` is the caller's alone.
+def predict(network, data, order, first, last, work, probabilities, out):
+    """``out[i] = scores of row i``, or their softmax, for i from first to last; ``work`` is the caller's alone.
 
     network: Network, data: Rows, order: (0,) int64, work: Workspace, out: (N, C) compute dtype
+
+    Returns whether all inputs of dense rows were finite; where they were not, what is in ``out`` means nothing.
     """
-    alone = Member(0, 1)
     nothing = Ahead(data.data, data.row_bytes, order, 0, 0)
-    l = len(network.layers) - 1
-    layer = network.layers[l]
+    outputs = len(network.layers) - 1
+    finite = True
     batch = inputs_for(work.inputs, 0)
-    Z = activations_of(layer, work)
-    for start in range(first, last, work.losses.size):
-        rows = min(work.losses.size, last - start)
+    block = work.losses.size
+    for start in range(first, last, block):
+        rows = min(block, last - start)
         call(data.gather, NOTHING, data, order, start, rows, batch)
-        forward(network, batch, rows, work, alone, nothing)
-        apply_layer(l, network, batch, work, (0, layer.panels), 0, whole_tiles(rows), nothing)
+        if data.starts.size == 0:
+            finite &= all_finite(batch.X, rows, data.inputs)
+        tiles = rows if block == 1 else whole_tiles(rows)
+        for l in range(len(network.layers)):
+            apply_layer(l, network, batch, work, (0, network.layers[l].panels), 0, tiles, nothing)
+        Z, classes = activations_of(network.layers[outputs], work), network.layers[outputs].units
         for i in range(rows):
-            for c in range(layer.units):
+            if probabilities:
+                softmax_row(Z, i, classes, 1.0)
+            for c in range(classes):
                 out[start + i, c] = Z[i, c]
+    return finite

@@ -8,7 +8,7 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import ROWS, Panel, matrix_type
-from fastmlp.kernels.matmul import affine, affine_entries, affine_nonzero, backprop, transpose_rows
+from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.tile import Shape
@@ -32,6 +32,7 @@ _KERNELS = {
     NONZEROS: (affine_nonzero, update_nonzero, ROWS),
     ENTRIES: (affine_entries, update_entries, 1),
 }
+_FORWARD_ALONE = {EVERYTHING: affine, NONZEROS: affine_lean, ENTRIES: affine_entries}
 _AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT), Ahead)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
@@ -49,13 +50,30 @@ def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, visiti
         tile, row = (typeof(Shape(count, int(layer["vectors"]))) for count in (rows, 1))
         is_output = l == len(layers) - 1
         choice = typeof(IDENTITY if is_output else activation)
-        layer["affine"] = address_of(forward, (tile, choice, I, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
+        layer["affine"] = _affine_address(forward, tile, choice, dtype)
         if not is_output:
             block = typeof(Shape(ROWS, int(layer["vectors"])))
             layer["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT))
         layer["update"] = address_of(backward, (tile, typeof(rule), I, M, _INT, P, _INT, _INT, _INT, _DESCENT))
         layer["update_biases"] = address_of(update_biases, (row, typeof(rule), M, _INT, P, _INT, _DESCENT))
     _assemble_visits(layers[0], I, P, rule, visiting)
+
+
+def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, visiting: Choice, rows: int) -> None:
+    """Compile or load the kernels that scores take and write their addresses into the layers' records.
+
+    rows: of the tiles, ROWS or 1; visiting: as in ``assemble``
+    """
+    for l, layer in enumerate(layers):
+        is_output = l == len(layers) - 1
+        forward = _FORWARD_ALONE[visiting if l == 0 else EVERYTHING]
+        tile = typeof(Shape(1 if forward is affine_entries else rows, int(layer["vectors"])))
+        layer["affine"] = _affine_address(forward, tile, typeof(IDENTITY if is_output else activation), dtype)
+
+
+def _affine_address(forward, tile, choice, dtype) -> int:
+    M, I = matrix_type(dtype), inputs_type(dtype)
+    return address_of(forward, (tile, choice, I, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
 
 
 def _assemble_visits(first, inputs, panel, rule, visiting):

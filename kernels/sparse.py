@@ -49,8 +49,8 @@ def sparse_rows_of(X, scale: float, dtype) -> Rows:
     columns = np.ascontiguousarray(X.indices, np.int32).view()
     columns.flags.writeable = False
     starts = np.array(X.indptr, np.int64, order="C")
-    gather = gathering_address(copy_entries, X.data.dtype, np.dtype(dtype))
-    return Rows(read_only_bytes(X.data), starts, columns, X.shape[1], 0, float(scale), gather)
+    gather = gathering_address(copy_entries, X.data.dtype, dtype)
+    return Rows(read_only_bytes(X.data), starts, columns, X.shape[1], 0, scale, gather)
 
 
 def most_entries(rows: Rows, count: int, repeated: bool) -> int:

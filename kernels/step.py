@@ -15,8 +15,18 @@ import numpy as np
 from fastmlp.kernels.gather import part_of
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
-from fastmlp.kernels.layout import biases_of, share, share_of_rows, values, weights_of, whole_tiles
-from fastmlp.kernels.team import meet
+from fastmlp.kernels.layout import (
+    Layout,
+    aligned,
+    aligned_for_each,
+    biases_of,
+    share,
+    share_of_rows,
+    values,
+    weights_of,
+    whole_tiles,
+)
+from fastmlp.kernels.team import meet, new_team
 from fastmlp.kernels.tile import matrix
 
 
@@ -36,6 +46,18 @@ class Workspace(NamedTuple):
     transposed: np.ndarray  # members * numbers of a transposed panel
     losses: np.ndarray  # (B,) float64
     team: np.ndarray
+
+
+def new_workspace(plan: Layout, members: int, inputs: Inputs) -> Workspace:
+    """Return memory for a team to work in, with the given memory for its minibatches."""
+    dtype = inputs.X.dtype
+    return Workspace(
+        inputs,
+        aligned((plan.scratch,), dtype),
+        aligned_for_each(members, (max(1, plan.transposed),), dtype).reshape(-1),
+        np.zeros(plan.batch_rows),
+        new_team(members),
+    )
 
 
 class Member(NamedTuple):

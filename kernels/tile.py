@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.core.imputils import lower_builtin, lower_constant
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
+from numba.extending import NativeValue, intrinsic, models, overload_attribute, register_model, typeof_impl, unbox
 
 
 def _vector_unit() -> tuple[int, int]:
@@ -68,6 +68,12 @@ def _constant_shape(context, builder, numba_type, value):
 @unbox(ShapeType)
 def _unbox_shape(numba_type, value, context):
     return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
+
+
+@overload_attribute(ShapeType, "rows")
+def _rows_of(shape):
+    rows = shape.rows
+    return lambda shape: rows
 
 
 class TileType(types.Type):
@@ -525,5 +531,15 @@ def lowest_bit(typing_context, bits):
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def count_bits(typing_context, bits):
+    """``count_bits(bits)``: how many bits are set."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctpop(arguments[0])
 
     return types.int64(types.uint64), generate

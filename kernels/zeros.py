@@ -18,6 +18,8 @@ from fastmlp.kernels.tile import VECTOR_BYTES, matrix_of, nonzero_bits
 WORD = 64
 ONE = np.uint64(1)
 NONE = np.uint64(0)
+DENSE_FROM = 40
+"""A word with more bits set is cheaper to multiply whole: a visit costs a quarter more than a product, and guesses."""
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _BITS = Choice("uint64")
 
@@ -53,6 +55,25 @@ def any_of_tile(bits, i, word):
     return bits[i, word] | bits[i + 1, word] | bits[i + 2, word] | bits[i + 3, word]
 
 
+@part
+def bits_of_row(X, i, first):
+    """Return a word of the bits of ``X[i, first : first + WORD]``."""
+    lanes = VECTOR_BYTES // X.itemsize
+    bits = NONE
+    for v in range(0, min(WORD, X.shape[1] - first), lanes):
+        bits |= nonzero_bits(X, i, first + v) << np.uint64(v)
+    return bits
+
+
+@part
+def bits_of_tile(shape, X, i, first):
+    """Return a word of the bits that any of a tile's rows has set, from row i on."""
+    bits = NONE
+    for r in range(shape.rows):
+        bits |= bits_of_row(X, i + r, first)
+    return bits
+
+
 @kernel
 def mark_nonzeros(inputs, rows, step):
     """Set the bits for the first rows of ``inputs.X``; what lies beyond them counts as zero for the columns' bits.
@@ -60,13 +81,9 @@ def mark_nonzeros(inputs, rows, step):
     step: does not matter; it does to ``sparse.link_columns``
     """
     X, row_bits, column_bits = inputs.X, row_bits_of(inputs), column_bits_of(inputs)
-    lanes = VECTOR_BYTES // X.itemsize
     for i in range(rows):
         for w in range(row_bits.shape[1]):
-            bits = NONE
-            for v in range(0, min(WORD, X.shape[1] - w * WORD), lanes):
-                bits |= nonzero_bits(X, i, w * WORD + v) << np.uint64(v)
-            row_bits[i, w] = bits
+            row_bits[i, w] = bits_of_row(X, i, w * WORD)
     for first in range(0, rows, WORD):
         for w in range(row_bits.shape[1]):
             _transpose_bits(row_bits, first, min(rows - first, WORD), w, column_bits)

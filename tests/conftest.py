@@ -42,19 +42,18 @@ def _nan_filled(array):
 @pytest.fixture(scope="module")
 def nan_memory():
     """Fill outputs and scratch with NaN before kernels run, except for what must start at zero."""
-    from fastmlp import engine
-    from fastmlp.kernels import plain
-
-    make_workspace = engine.Engine._workspace
+    from fastmlp import engine, predictor
+    from fastmlp.kernels import plain, step
 
     def workspace(*arguments):
-        work = make_workspace(*arguments)
+        work = step.new_workspace(*arguments)
         for array in (work.scratch, work.transposed, work.losses):
             array.fill(np.nan)
         return work
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (engine, plain):
+        for module in (engine, predictor, plain):
             patch.setattr(module, "np", _NaNNumPy())
-        patch.setattr(engine.Engine, "_workspace", workspace)
+        for module in (engine, predictor):
+            patch.setattr(module, "new_workspace", workspace)
         yield

@@ -38,8 +38,11 @@ def test_results_are_the_same_bits_for_any_number_of_threads(hidden, dtype):
         assert bits(team) == bits(alone)
 
 
-@pytest.mark.parametrize("rule", [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}], ids=str)
-def test_momentum_too(rule):
+RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "adam", "learning_rate": 0.01}]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_every_rule_too(rule):
     assert bits(fitted(hidden=(64, 48), threads=3, **rule)) == bits(fitted(hidden=(64, 48), threads=1, **rule))
 
 

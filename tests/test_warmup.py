@@ -6,12 +6,17 @@ from fastmlp.cli.verbs import main
 
 TRAIN = """
 import numpy as np
+from scipy import sparse
 from fastmlp import Trainer
 random = np.random.default_rng(0)
 for hidden, options in (((), {}), ((7,), {"momentum": 0.9}), ((50, 20), {"solver": "adam"}), ((128,), {})):
     for share in (0.0, 0.9):
         X = random.random((40, 30)) * (random.random((40, 30)) >= share)
-        Trainer(hidden=hidden, epochs=1, **options).fit(X, np.arange(40) % 3)
+        for rows in (X, sparse.csr_array(X)):
+            trainer = Trainer(hidden=hidden, epochs=1, **options)
+            trainer.fit(rows, np.arange(40) % 3)
+            for some in (rows, rows[:1], X[:1], X[:3]):
+                trainer.predict_proba(some)
 """
 
 

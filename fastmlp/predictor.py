@@ -1,0 +1,113 @@
+"""Scores and probabilities of rows, from parameters that an engine trains: safe to use from many threads at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.kernels import activation, layout, program, sparse
+from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
+from fastmlp.kernels.jit import entry_of
+from fastmlp.kernels.predict import predict
+from fastmlp.kernels.step import Network, Workspace, new_workspace
+
+BLOCK_ROWS = 64
+# Ctrl-C is heard between calls into compiled code, each of so many multiply-adds
+MULTIPLY_ADDS_PER_CALL = 2_000_000_000
+LEAST_ROWS_PER_THREAD = 2 * BLOCK_ROWS
+NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How one kind of rows is predicted: the network's kernels for it, and memory of threads that have done so."""
+
+    plan: layout.Layout
+    network: Network
+    call: Any
+    idle: list[Workspace] = field(default_factory=list)
+
+
+class Predictor:
+    """Predicts with a network of ``sizes`` (D, hidden units ..., C) whose parameters are the first slot of a buffer.
+
+    members: the number that the buffer is laid out for; threads: the most to use; lean: leave out zeros
+    """
+
+    def __init__(
+        self, sizes: tuple[int, ...], buffer: NDArray[np.floating], members: int, threads: int, lean: bool
+    ) -> None:
+        self._sizes, self._buffer, self._members, self._threads = sizes, buffer, members, threads
+        self._visiting = NONZEROS if lean else EVERYTHING
+        self._stride = max(1, MULTIPLY_ADDS_PER_CALL // sum(a * b for a, b in pairwise(sizes)))
+        self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, and whether there is only one
+
+    def compile(self, rows: Rows, single: bool = False) -> None:
+        """Compile the kernels that predicting many such rows needs, or a single one, or load them from disk."""
+        self._way(rows, single)
+
+    def outputs(self, rows: Rows, count: int, probabilities: bool) -> tuple[NDArray[np.floating], bool]:
+        """Return the scores or probabilities (count, C) of the first rows, and whether dense rows were finite.
+
+        Where they were not, the numbers mean nothing.
+        """
+        out = np.empty((count, self._sizes[-1]), self._buffer.dtype)
+        way = self._way(rows, single=count == 1)
+        if count < 2 * LEAST_ROWS_PER_THREAD or self._threads == 1:
+            return out, self._run(way, rows, 0, count, probabilities, out)
+        members = min(self._threads, count // LEAST_ROWS_PER_THREAD)
+        bounds = [count * member // members for member in range(members + 1)]
+
+        def run(member: int) -> bool:
+            return self._run(way, rows, bounds[member], bounds[member + 1], probabilities, out)
+
+        with ThreadPoolExecutor(members - 1, "fastmlp") as pool:
+            others = [pool.submit(run, member) for member in range(1, members)]
+            finite = run(0)
+            return out, all([finite, *(other.result() for other in others)])
+
+    def _run(
+        self, way: _Way, rows: Rows, first: int, last: int, probabilities: bool, out: NDArray[np.floating]
+    ) -> bool:
+        work, finite = self._take(way, rows), True
+        for start in range(first, last, self._stride):
+            end = min(start + self._stride, last)
+            finite &= way.call(way.network, rows, NO_ORDER, start, end, work, probabilities, out)
+        if not rows.starts.size:  # room for these entries need not be room for others
+            way.idle.append(work)
+        return finite
+
+    def _way(self, rows: Rows, single: bool) -> _Way:
+        key = bool(rows.starts.size), single
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = self._new_way(rows, 1 if single else layout.ROWS)
+        return way
+
+    def _new_way(self, rows: Rows, tile_rows: int) -> _Way:
+        dtype = self._buffer.dtype
+        visiting = ENTRIES if rows.starts.size else self._visiting
+        plan = layout.plan(self._sizes, BLOCK_ROWS if tile_rows > 1 else 1, dtype, self._members, tile_rows)
+        program.assemble_to_predict(plan.layers, dtype, activation.RELU, visiting, tile_rows)
+        network = Network(plan.layers, self._buffer, plan.size)
+        nothing = np.empty((0, self._sizes[-1]), dtype)
+        work = self._new_work(plan, rows)
+        call = entry_of(predict, (network, rows, NO_ORDER, 0, 0, work, True, nothing))
+        return _Way(plan, network, call)
+
+    def _take(self, way: _Way, rows: Rows) -> Workspace:
+        try:
+            return way.idle.pop()
+        except IndexError:
+            return self._new_work(way.plan, rows)
+
+    def _new_work(self, plan: layout.Layout, rows: Rows) -> Workspace:
+        dtype = self._buffer.dtype
+        if rows.starts.size:
+            entries = sparse.most_entries(rows, plan.batch_rows, repeated=False)
+            return new_workspace(plan, 1, sparse.new_lists(1, plan.batch_rows, 0, entries, dtype))
+        return new_workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_stride), dtype))
