@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import product
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -39,9 +40,8 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
 
 
 def _engines(dtype: str) -> Iterator[Engine]:
-    """Yield networks that between them need every width of panel, hidden or not, and every rule."""
-    for rule in update.SLOTS:
-        for vectors in PANEL_EFFICIENCY:
-            units = vectors * lanes(dtype)
-            for visiting in (EVERYTHING, NONZEROS, ENTRIES):
-                yield Engine((1, units, units), 1, np.dtype(dtype), rule, 1, visiting)
+    """Yield networks that between them need every width of panel, in first layers hidden or not, and every rule."""
+    for rule, vectors, visiting in product(update.SLOTS, PANEL_EFFICIENCY, (EVERYTHING, NONZEROS, ENTRIES)):
+        units = vectors * lanes(dtype)
+        for sizes in ((1, units, units), (1, units)):
+            yield Engine(sizes, 1, np.dtype(dtype), rule, 1, visiting)

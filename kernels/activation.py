@@ -6,7 +6,7 @@
 
 from numba.extending import overload
 
-from fastmlp.kernels.jit import Choice, ChoiceType, kernel
+from fastmlp.kernels.jit import Choice, ChoiceType, entry
 from fastmlp.kernels.tile import VECTOR_BYTES, load, store
 
 IDENTITY = Choice("identity")
@@ -41,14 +41,14 @@ def _slope(choice, a):
     return None
 
 
-@kernel
+@entry
 def activate_row(shape, choice, Z, A):
     """``A = activation(Z)`` for matrices (1, whole registers); shape: (1, 1)."""
     for j in range(0, Z.shape[1], VECTOR_BYTES // Z.itemsize):
         store(activate(choice, load(shape, Z, 0, j)), A, 0, j)
 
 
-@kernel
+@entry
 def slope_row(shape, choice, A, out):
     """``out = activation'``, given A = activation(Z), for matrices (1, whole registers); shape: (1, 1)."""
     for j in range(0, A.shape[1], VECTOR_BYTES // A.itemsize):

@@ -2,7 +2,7 @@
 
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
-from fastmlp.kernels.jit import NOTHING, call, kernel, part
+from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
 from fastmlp.kernels.step import backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
@@ -44,7 +44,7 @@ def finish(network, batch, rates, member, descent):
         catch_up_own(network, batch, rates, rates.size, member, descent)
 
 
-@kernel
+@entry
 def epoch(network, data, y, order, first, last, batch_size, rates, work, member, descent):
     """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
 

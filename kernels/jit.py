@@ -14,6 +14,7 @@ import pickle
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +24,9 @@ import numpy as np
 import platformdirs
 from numba.core import cgutils, types
 from numba.core.caching import CompileResultCacheImpl, _Cache
+from numba.core.codegen import JITCodeLibrary
 from numba.core.imputils import lower_constant
+from numba.core.runtime import rtsys
 from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
 logger = logging.getLogger("fastmlp")
@@ -81,8 +84,12 @@ class KernelCache(_Cache):
         return folder / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
 
     def load_overload(self, sig, target_context):
-        """Return the compiled kernel from its file, or None."""
-        target_context.refresh()
+        """Return the compiled kernel from its file, or None.
+
+        Numba would import all that it could compile with first (a quarter of a second, SciPy's linear algebra in it).
+        What is compiled already needs nothing of that but the functions that count references.
+        """
+        rtsys.initialize(target_context)
         path = self.path(sig, target_context.codegen())
         try:
             reduced = pickle.loads(path.read_bytes()) if path else None
@@ -115,20 +122,64 @@ class KernelCache(_Cache):
         """Nothing is held in memory."""
 
 
+class _InlinedLibrary(JITCodeLibrary):
+    """Code that only ever becomes part of other code: it is optimised, and made machine code, there and not here."""
+
+    def get_pointer_to_function(self, name):
+        """Return 0: there is no machine code."""
+        self._ensure_finalized()
+        return 0
+
+    def _optimize_final_module(self):
+        pass
+
+    def _finalize_final_module(self):
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+
+@contextmanager
+def _inlining(codegen):
+    before = codegen._library_class
+    codegen._library_class = _InlinedLibrary
+    codegen.set_env = lambda name, environment: None  # it would look for a variable in the machine code
+    try:
+        yield
+    finally:
+        codegen._library_class = before
+        if before is not _InlinedLibrary:
+            del codegen.set_env
+
+
 def part(function):
     """Compile a function into every kernel that calls it, as if written there."""
-    return numba.njit(
-        nogil=True,
-        error_model="numpy",
-        forceinline=True,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
+    dispatcher = numba.njit(
+        nogil=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
     )(function)
+    compile_core = dispatcher._compiler._compile_core
+
+    def compile_to_inline(arguments, result):
+        with _inlining(dispatcher.targetctx.codegen()):
+            return compile_core(arguments, result)
+
+    dispatcher._compiler._compile_core = compile_to_inline
+    return dispatcher
 
 
 def kernel(function):
-    """Compile a function that runs without the GIL, never raises, and is kept on disk."""
-    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    """Compile a function that runs without the GIL, never raises, and is kept on disk; others call its address."""
+    return _kept(function, no_cpython_wrapper=True)
+
+
+def entry(function):
+    """Compile a kernel that is called from Python."""
+    return _kept(function, no_cpython_wrapper=False)
+
+
+def _kept(function, no_cpython_wrapper):
+    dispatcher = numba.njit(
+        nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=no_cpython_wrapper
+    )(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
 

@@ -97,6 +97,12 @@ def share(count, member, members):
 
 
 @part
+def all_of(count):
+    """Return the range of all of ``count`` things, in numbers that no kernel is compiled for specially, as for 0."""
+    return share(count, 0, 1)
+
+
+@part
 def whole_tiles(rows):
     """Return so many rows, rounded up to whole tiles."""
     return (rows + ROWS - 1) // ROWS * ROWS

@@ -12,8 +12,24 @@ from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
 from fastmlp.kernels.gather import NOTHING_AHEAD
 from fastmlp.kernels.inputs import Inputs
+from fastmlp.kernels.jit import entry
 from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up
 from fastmlp.kernels.tile import Shape
+
+
+@entry
+def _affine(shape, inputs, W, b, A, j, first, last, depth, ahead):
+    matmul.affine(shape, IDENTITY, inputs, W, b, A, j, first, last, depth, ahead)
+
+
+@entry
+def _update(shape, inputs, G, j, panel, first, last, depth, descent):
+    update.update(shape, update.SGD, inputs, G, j, panel, first, last, depth, descent)
+
+
+@entry
+def _softmax_nll(Z, y, order, start, first, last, classes, scale, losses):
+    softmax.softmax_nll(Z, y, order, start, first, last, classes, scale, losses)
 
 
 def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -31,7 +47,7 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     bias = _padded(b[None, :], 1, width)
     for j, panel in _panels(W, width):
         tile, row = Shape(ROWS, vectors), np.ascontiguousarray(bias[:, j : j + width])
-        matmul.affine(tile, IDENTITY, _inputs(padded), panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
+        _affine(tile, _inputs(padded), panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
     return out[: len(X), : W.shape[1]].copy()
 
 
@@ -63,7 +79,7 @@ def softmax_nll(scores: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     rows, classes = scores.shape
     losses = np.empty(rows)
     order = np.arange(rows)
-    softmax.softmax_nll(gradient, labels.astype(np.int64), order, 0, 0, rows, classes, 1 / rows, losses)
+    _softmax_nll(gradient, labels.astype(np.int64), order, 0, 0, rows, classes, 1 / rows, losses)
     return float(losses.mean()), gradient[:, :classes].copy()
 
 
@@ -85,7 +101,7 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     for j, weights in _panels(W, width):
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
         tile = Shape(ROWS, vectors)
-        update.update(tile, update.SGD, _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
+        _update(tile, _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
         W[:, j : j + width] = weights[: W.shape[0], : W.shape[1] - j]
 
 

@@ -4,8 +4,8 @@ import math
 
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
-from fastmlp.kernels.jit import NOTHING, call, kernel, part
-from fastmlp.kernels.layout import whole_tiles
+from fastmlp.kernels.jit import NOTHING, call, entry, part
+from fastmlp.kernels.layout import all_of, whole_tiles
 from fastmlp.kernels.softmax_nll import softmax_row
 from fastmlp.kernels.step import activations_of, apply_layer
 
@@ -20,7 +20,7 @@ def all_finite(X, rows, columns):
     return bad == 0
 
 
-@kernel
+@entry
 def predict(network, data, order, first, last, work, probabilities, out):
     """``out[i] = scores of row i``, or their softmax, for i from first to last; ``work`` is the caller's alone.
 
@@ -40,7 +40,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
             finite &= all_finite(batch.X, rows, data.inputs)
         tiles = rows if block == 1 else whole_tiles(rows)
         for l in range(len(network.layers)):
-            apply_layer(l, network, batch, work, (0, network.layers[l].panels), 0, tiles, nothing)
+            apply_layer(l, network, batch, work, all_of(network.layers[l].panels), all_of(tiles), nothing)
         Z, classes = activations_of(network.layers[outputs], work), network.layers[outputs].units
         for i in range(rows):
             if probabilities:

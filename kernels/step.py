@@ -19,6 +19,7 @@ from fastmlp.kernels.layout import (
     Layout,
     aligned,
     aligned_for_each,
+    all_of,
     biases_of,
     share,
     share_of_rows,
@@ -92,8 +93,11 @@ def own_panels(layer, member):
 
 
 @part
-def apply_layer(l, network, batch, work, panels, first_row, last_row, ahead):
-    """Compute some panels of columns, for some rows, of the activations of layer l; the first one looks ahead."""
+def apply_layer(l, network, batch, work, panels, rows, ahead):
+    """Compute a range of panels of columns, for a range of rows, of the activations of layer l; the first looks ahead.
+
+    rows: whole tiles
+    """
     layer = network.layers[l]
     A = activations_of(layer, work)
     inputs = inputs_of(l, network, batch, work)
@@ -103,14 +107,14 @@ def apply_layer(l, network, batch, work, panels, first_row, last_row, ahead):
         W = values(weights_of(layer, p, network.parameters, network.size), 0)
         b = values(biases_of(layer, p, network.parameters, network.size), 0)
         j = p * layer.width
-        call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, j, first_row, last_row, layer.inputs, soon)
+        call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, j, rows[0], rows[1], layer.inputs, soon)
 
 
 @part
 def forward(network, batch, rows, work, member, ahead):
     """Compute the activations of all hidden layers. False if the team was aborted."""
     for l in range(len(network.layers) - 1):
-        apply_layer(l, network, batch, work, own_panels(network.layers[l], member), 0, whole_tiles(rows), ahead)
+        apply_layer(l, network, batch, work, own_panels(network.layers[l], member), all_of(whole_tiles(rows)), ahead)
         if not meet(work.team, member.index, member.count):
             return False
     return True
@@ -123,7 +127,7 @@ def head(network, batch, y, order, start, rows, work, member, ahead):
     layer = network.layers[l]
     Z = activations_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
-    apply_layer(l, network, batch, work, (0, layer.panels), first, last, ahead)
+    apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
     last = min(last, rows)
     call(layer.softmax_nll, Z, y, order, start, first, last, layer.units, 1.0 / rows, work.losses)
 
@@ -172,7 +176,7 @@ def update_output(network, batch, rows, work, member, descent):
         before = network.layers[l - 1]
         first, last = own_panels(before, member)
         inputs = (first * before.width, last * before.width)
-    everything = (0, layer.panels)
+    everything = all_of(layer.panels)
     update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, everything, inputs, descent)
     if member.index == 0:
         update_layer_biases(layer, network, G, rows, everything, descent)
@@ -184,7 +188,7 @@ def update_hidden(l, network, batch, rows, work, member, descent):
     layer = network.layers[l]
     G = gradients_of(layer, work)
     own = own_panels(layer, member)
-    inputs = (0, whole_tiles(layer.inputs))
+    inputs = all_of(whole_tiles(layer.inputs))
     update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, own, inputs, descent)
     update_layer_biases(layer, network, G, rows, own, descent)
 
@@ -193,22 +197,19 @@ def update_hidden(l, network, batch, rows, work, member, descent):
 def backward(network, batch, rows, work, member, descent):
     """Compute all gradients, the last layer's first, and apply the rule. False if the team was aborted.
 
-    A layer is updated only after all members have sent its gradient further down: they read its weights for that.
+    A layer is updated only after all members have sent its gradient further down: they read its weights for that. Those
+    of the output layer that a member updates are the rows that only it has read. Before the first layer is updated all
+    members meet once more: the next minibatch overwrites activations, or scores, that others may still be reading.
+    With one hidden layer there is nothing to wait for.
     """
-    hidden = len(network.layers) - 1
-    for l in range(hidden - 1, -1, -1):
-        backprop_layer(l, network, rows, work, member)
-        if l == hidden - 1:  # the rows of the output layer that a member updates are those that only it has read
+    output = len(network.layers) - 1
+    for l in range(output, -1, -1):
+        if l > 0:
+            backprop_layer(l - 1, network, rows, work, member)
+        if l == output:
             update_output(network, batch, rows, work, member, descent)
-        if hidden > 1 and not meet(work.team, member.index, member.count):
+        if output != 1 and not meet(work.team, member.index, member.count):
             return False
-        if l < hidden - 1:
-            update_hidden(l + 1, network, batch, rows, work, member, descent)
-    if hidden == 0:
-        update_output(network, batch, rows, work, member, descent)
-    # the next minibatch overwrites what others may still be reading: activations, or scores where nothing is hidden
-    if hidden != 1 and not meet(work.team, member.index, member.count):
-        return False
-    if hidden > 0:
-        update_hidden(0, network, batch, rows, work, member, descent)
+        if l < output:
+            update_hidden(l, network, batch, rows, work, member, descent)
     return True
