@@ -76,6 +76,12 @@ def _rows_of(shape):
     return lambda shape: rows
 
 
+@overload_attribute(ShapeType, "row")
+def _row_of(shape):
+    row = Shape(1, shape.vectors)
+    return lambda shape: row
+
+
 class TileType(types.Type):
     """The Numba type of a tile."""
 
@@ -248,6 +254,20 @@ def zeros(typing_context, shape, like):
         return ir.Constant(context.get_value_type(signature.return_type), None)
 
     return _tile_of(shape, like)(shape, like), generate
+
+
+@intrinsic
+def room_for(typing_context, shape, like):
+    """``room_for(shape, like)``: memory for a tile with the dtype of the array ``like``, a matrix on the stack."""
+    result = types.Array(like.dtype, 2, "C")
+
+    def generate(context, builder, signature, arguments):
+        tile = _tile_of(shape, like)
+        memory = cgutils.alloca_once(builder, context.get_value_type(tile))
+        pointer = builder.bitcast(memory, context.get_data_type(like.dtype).as_pointer())
+        return _view(result, context, builder, pointer, _index(0), _index(tile.rows), _index(tile.vectors * tile.lanes))
+
+    return result(shape, like), generate
 
 
 @intrinsic

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from numba.extending import overload
 
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
-from fastmlp.kernels.layout import ROWS, values
+from fastmlp.kernels.layout import ROWS, share, values
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
-from fastmlp.kernels.tile import load, lowest_bit, outer, square_root, store, zeros
+from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, square_root, store, zeros
 from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, column_bits_of
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
@@ -103,13 +103,23 @@ def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     shape: of the tiles, ROWS rows and the panel's vectors; first, last: multiples of ROWS
     inputs: with X (>= depth, >= last) the layer's inputs; G: (>= depth, >= j + width) the gradient of Z
     panel: weights (rows >= last, width), overlapping neither
+
+    The rule of a tile is applied a row at a time while the gradient of the next tile adds up: a processor looks only
+    some 300 instructions ahead, and would else wait for Adam's divisions with its multipliers idle.
     """
-    XT = inputs.X.T
+    XT, before = inputs.X.T, room_for(shape, G)
     for i in range(first, last, ROWS):
         dW = zeros(shape, G)
-        for k in range(depth):
-            dW = outer(dW, XT, i, k, G, k, j)
-        descend(rule, shape, dW, panel, i, descent)
+        for r in range(ROWS):
+            begin, end = share(depth, r, ROWS)
+            for k in range(begin, end):
+                dW = outer(dW, XT, i, k, G, k, j)
+            if i > first:
+                descend(rule, shape.row, load(shape.row, before, r, 0), panel, i - ROWS + r, descent)
+        store(dW, before, 0, 0)
+    if first < last:
+        for r in range(ROWS):
+            descend(rule, shape.row, load(shape.row, before, r, 0), panel, last - ROWS + r, descent)
 
 
 @kernel
