@@ -14,12 +14,15 @@ from suite.work import L2, WORK, Work
 from .child import peak_bytes
 
 MANY = 1_000_000
+LEAST_FLOP = 4e10
+"""Of the epochs of a turn: small networks train several in one, every system as many."""
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
 def train(turns, threads: int, system: str, work: str) -> dict:
     """Train in one of the systems; return what was trained on, the accuracy on the test rows and the peak memory."""
     data = load(WORK[work])
+    turns.laps = max(1, round(LEAST_FLOP / WORK[work].flop(len(data.y_train))))
     weights = TRAINED[system].train(WORK[work], data, threads, turns)
     peak = peak_bytes()
     score = accuracy(weights, data.X_test * data.scale, data.y_test)
