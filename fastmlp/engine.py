@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +46,7 @@ class Engine:
         visiting: activation.Choice = EVERYTHING,
         visited: float | None = None,
     ) -> None:
+        self._arguments = (sizes, batch_size, dtype, rule, threads, visiting, visited)
         self.sizes, self.dtype, self.rule = sizes, np.dtype(dtype), rule
         self.batch_size, self.visiting = batch_size, visiting
         work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
@@ -54,6 +57,10 @@ class Engine:
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
         self.predictor = Predictor(sizes, self._buffer, self.members, threads, lean=visiting is NONZEROS)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be copied and pickled as plain numbers: where kernels lie, and how panels do, another process finds out."""
+        return _restored, (self._arguments, [self.read(slot) for slot in range(len(self.slots))])
 
     # ---- parameters ----
 
@@ -145,3 +152,10 @@ class Engine:
             new = zeros.new_bits if self.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
         return new_workspace(plan, members, inputs)
+
+
+def _restored(arguments: tuple[Any, ...], slots: list[Parameters]) -> Engine:
+    engine = Engine(*arguments)
+    for slot, numbers in enumerate(slots):
+        engine.write(numbers, slot)
+    return engine

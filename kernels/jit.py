@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import llvmlite
 import numba
@@ -233,11 +234,20 @@ class ChoiceType(types.Type):
 class Choice:
     """An option that is fixed when a kernel is compiled, as an activation or an optimiser is.
 
-    Kernels take it as an argument and hand it on; a function overloaded on it does the chosen thing at no cost.
+    Kernels take it as an argument and hand it on; a function overloaded on it does the chosen thing at no cost. There is
+    one for each name, in copies and after pickling too.
     """
 
-    def __init__(self, name: str):
-        self.name = name
+    _known: ClassVar[dict[str, "Choice"]] = {}
+
+    def __new__(cls, name: str):
+        if name not in cls._known:
+            cls._known[name] = super().__new__(cls)
+            cls._known[name].name = name
+        return cls._known[name]
+
+    def __reduce__(self):
+        return Choice, (self.name,)
 
     def __repr__(self):
         return self.name
