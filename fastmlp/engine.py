@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
-
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ class Engine:
         self._multiply_adds = 3 * sum(a * b for a, b in itertools.pairwise(work))
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
-        self.predictor = Predictor(sizes, self._buffer, self.members, threads, lean=visiting is NONZEROS)
+        self.predictor = Predictor(sizes, self._buffer, self.members, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be copied and pickled as plain numbers: where kernels lie, and how panels do, another process finds out."""

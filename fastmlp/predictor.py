@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastmlp.kernels import activation, layout, program, sparse
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
+from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import entry_of
 from fastmlp.kernels.predict import predict
 from fastmlp.kernels.step import Network, Workspace, new_workspace
@@ -35,14 +35,11 @@ class _Way:
 class Predictor:
     """Predicts with a network of ``sizes`` (D, hidden units ..., C) whose parameters are the first slot of a buffer.
 
-    members: the number that the buffer is laid out for; threads: the most to use; lean: leave out zeros
+    members: the number that the buffer is laid out for; threads: the most to use
     """
 
-    def __init__(
-        self, sizes: tuple[int, ...], buffer: NDArray[np.floating], members: int, threads: int, lean: bool
-    ) -> None:
+    def __init__(self, sizes: tuple[int, ...], buffer: NDArray[np.floating], members: int, threads: int) -> None:
         self._sizes, self._buffer, self._members, self._threads = sizes, buffer, members, threads
-        self._visiting = NONZEROS if lean else EVERYTHING
         self._stride = max(1, MULTIPLY_ADDS_PER_CALL // sum(a * b for a, b in pairwise(sizes)))
         self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, and whether there is only one
 
@@ -90,9 +87,8 @@ class Predictor:
 
     def _new_way(self, rows: Rows, tile_rows: int) -> _Way:
         dtype = self._buffer.dtype
-        visiting = ENTRIES if rows.starts.size else self._visiting
         plan = layout.plan(self._sizes, BLOCK_ROWS if tile_rows > 1 else 1, dtype, self._members, tile_rows)
-        program.assemble_to_predict(plan.layers, dtype, activation.RELU, visiting, tile_rows)
+        program.assemble_to_predict(plan.layers, dtype, activation.RELU, bool(rows.starts.size), tile_rows)
         network = Network(plan.layers, self._buffer, plan.size)
         nothing = np.empty((0, self._sizes[-1]), dtype)
         work = self._new_work(plan, rows)

@@ -9,11 +9,10 @@ from fastmlp.inputs import is_sparse
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.zeros import MOST_VISITED
 
 SAMPLED_TILES = 64
-# Marking what is not zero costs as much as a tenth of the products of 32 units; a visit, a quarter more than a product
-MOST_VISITED = 0.6
-FEWEST_UNITS = 32
+FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
 
 
 def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:

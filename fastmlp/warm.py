@@ -40,8 +40,8 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
 
 
 def _engines(dtype: str) -> Iterator[Engine]:
-    """Yield networks that between them need every width of panel, in first layers hidden or not, and every rule."""
+    """Yield networks that between them need every width of panel, first, hidden or last, and every rule."""
     for rule, vectors, visiting in product(update.SLOTS, PANEL_EFFICIENCY, (EVERYTHING, NONZEROS, ENTRIES)):
         units = vectors * lanes(dtype)
-        for sizes in ((1, units, units), (1, units)):
+        for sizes in ((1, units, units, units), (1, units)):
             yield Engine(sizes, 1, np.dtype(dtype), rule, 1, visiting)

@@ -234,17 +234,17 @@ class ChoiceType(types.Type):
 class Choice:
     """An option that is fixed when a kernel is compiled, as an activation or an optimiser is.
 
-    Kernels take it as an argument and hand it on; a function overloaded on it does the chosen thing at no cost. There is
-    one for each name, in copies and after pickling too.
+    Kernels take it as an argument and hand it on; a function overloaded on it does the chosen thing at no cost. Of each
+    name there is only one, after copying and pickling too.
     """
 
     _known: ClassVar[dict[str, "Choice"]] = {}
 
     def __new__(cls, name: str):
-        if name not in cls._known:
-            cls._known[name] = super().__new__(cls)
-            cls._known[name].name = name
-        return cls._known[name]
+        """Return the choice of that name."""
+        choice = cls._known.setdefault(name, super().__new__(cls))
+        choice.name = name
+        return choice
 
     def __reduce__(self):
         return Choice, (self.name,)

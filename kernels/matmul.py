@@ -11,7 +11,6 @@ from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import (
     VECTOR_BYTES,
-    count_bits,
     load,
     load_row,
     load_transposed,
@@ -20,7 +19,7 @@ from fastmlp.kernels.tile import (
     store,
     zeros,
 )
-from fastmlp.kernels.zeros import DENSE_FROM, NONE, ONE, WORD, any_of_tile, bits_of_tile, row_bits_of
+from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
 @kernel
@@ -61,23 +60,24 @@ def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead)
 
 @kernel
 def affine_lean(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
-    """As ``affine``, leaving out what is zero in all rows of a tile wherever that is most of WORD inputs.
+    """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile.
 
-    Nothing needs to be marked before: for one panel, or few, looking while multiplying is cheaper.
+    Nothing needs to be marked before: for few panels, or one, looking while multiplying is cheaper.
     """
     bias, X = load_row(shape, b, 0, 0), inputs.X
+    leaves_out = has_many_zeros(shape, X, first, depth)
     for i in range(first, last, shape.rows):
         Z = bias
-        for start in range(0, depth, WORD):
-            bits = bits_of_tile(shape, X, i, start)
-            if count_bits(bits) > DENSE_FROM:
-                for k in range(start, min(start + WORD, depth)):
-                    Z = outer(Z, X, i, k, W, k, 0)
-            else:
+        if leaves_out:
+            for start in range(0, depth, WORD):
+                bits = bits_of_tile(shape, X, i, start)
                 while bits != NONE:
                     k = start + lowest_bit(bits)
                     bits &= bits - ONE
                     Z = outer(Z, X, i, k, W, k, 0)
+        else:
+            for k in range(depth):
+                Z = outer(Z, X, i, k, W, k, 0)
         store(activate(choice, Z), A, i, j)
 
 

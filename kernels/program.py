@@ -32,7 +32,6 @@ _KERNELS = {
     NONZEROS: (affine_nonzero, update_nonzero, ROWS),
     ENTRIES: (affine_entries, update_entries, 1),
 }
-_FORWARD_ALONE = {EVERYTHING: affine, NONZEROS: affine_lean, ENTRIES: affine_entries}
 _AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT), Ahead)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
@@ -59,15 +58,16 @@ def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, visiti
     _assemble_visits(layers[0], I, P, rule, visiting)
 
 
-def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, visiting: Choice, rows: int) -> None:
+def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: bool, rows: int) -> None:
     """Compile or load the kernels that scores take and write their addresses into the layers' records.
 
-    rows: of the tiles, ROWS or 1; visiting: as in ``assemble``
+    sparse: whether rows are; rows: of the tiles, ROWS or 1
     """
+    first, first_rows = (affine_entries, 1) if sparse else (affine_lean, rows)
     for l, layer in enumerate(layers):
+        forward, tile_rows = (first, first_rows) if l == 0 else (affine, rows)
+        tile = typeof(Shape(tile_rows, int(layer["vectors"])))
         is_output = l == len(layers) - 1
-        forward = _FORWARD_ALONE[visiting if l == 0 else EVERYTHING]
-        tile = typeof(Shape(1 if forward is affine_entries else rows, int(layer["vectors"])))
         layer["affine"] = _affine_address(forward, tile, typeof(IDENTITY if is_output else activation), dtype)
 
 
