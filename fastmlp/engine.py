@@ -1,6 +1,5 @@
 """A network in memory and the team that runs kernels on it: the one bridge from Python objects to ``kernels``."""
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
@@ -11,16 +10,15 @@ from numpy.typing import NDArray
 
 from fastmlp.kernels import activation, layout, program, sparse, team, update, zeros
 from fastmlp.kernels.epoch import epoch
-from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
 from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.update import Descent
 from fastmlp.predictor import Predictor
-from fastmlp.threads import useful_members
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, useful_members
 
-# A call into compiled code holds this much work for a member, a fraction of a second: Ctrl-C is heard in between
-MULTIPLY_ADDS_PER_CALL = 4_000_000_000
-NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
+# What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
+MISSED_ADAM_STEP = 50
 
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
@@ -52,7 +50,9 @@ class Engine:
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         alone = visiting is ENTRIES and len(sizes) == 2
         self.members = 1 if alone else useful_members(work, batch_size, threads)
-        self._multiply_adds = 3 * sum(a * b for a, b in itertools.pairwise(work))
+        self._multiply_adds = 3 * batch_size * forward_multiply_adds(work)  # of a minibatch
+        if visiting is ENTRIES and rule is update.ADAM:
+            self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
         self.predictor = Predictor(sizes, self._buffer, self.members, threads)
@@ -136,9 +136,10 @@ class Engine:
             yield train
 
     def _rows_per_call(self) -> int:
-        batches = self.members * MULTIPLY_ADDS_PER_CALL // (self._multiply_adds * self.batch_size)
-        most = sparse.MOST_STEPS if self.visiting is ENTRIES else batches
-        return max(1, min(batches, most)) * self.batch_size
+        batches = max(1, self.members * MULTIPLY_ADDS_PER_CALL // self._multiply_adds)
+        if self.visiting is ENTRIES:
+            batches = min(batches, sparse.MOST_STEPS)
+        return batches * self.batch_size
 
     # ---- memory ----
 

@@ -2,24 +2,21 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.kernels import activation, layout, program, sparse
-from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import entry_of
 from fastmlp.kernels.predict import predict
 from fastmlp.kernels.step import Network, Workspace, new_workspace
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds
 
 BLOCK_ROWS = 64
-# Ctrl-C is heard between calls into compiled code, each of so many multiply-adds
-MULTIPLY_ADDS_PER_CALL = 2_000_000_000
 LEAST_ROWS_PER_THREAD = 2 * BLOCK_ROWS
-NO_ORDER: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -40,11 +37,11 @@ class Predictor:
 
     def __init__(self, sizes: tuple[int, ...], buffer: NDArray[np.floating], members: int, threads: int) -> None:
         self._sizes, self._buffer, self._members, self._threads = sizes, buffer, members, threads
-        self._stride = max(1, MULTIPLY_ADDS_PER_CALL // sum(a * b for a, b in pairwise(sizes)))
+        self._stride = max(1, MULTIPLY_ADDS_PER_CALL // forward_multiply_adds(sizes))
         self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, and whether there is only one
 
     def compile(self, rows: Rows, single: bool = False) -> None:
-        """Compile the kernels that predicting many such rows needs, or a single one, or load them from disk."""
+        """Compile the kernels that predicting many such rows takes, or a single one, or load them from disk."""
         self._way(rows, single)
 
     def outputs(self, rows: Rows, count: int, probabilities: bool) -> tuple[NDArray[np.floating], bool]:

@@ -21,7 +21,7 @@ READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _ORDER = types.Array(types.int64, 1, "C")
 _INT = types.intp
-NO_STARTS, NO_COLUMNS = np.zeros(0, np.int64), np.zeros(0, np.int32)
+NO_ORDER, NO_STARTS, NO_COLUMNS = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32)
 NO_COLUMNS.flags.writeable = False
 
 
@@ -75,7 +75,7 @@ class Ahead(NamedTuple):
     last: int
 
 
-NOTHING_AHEAD = Ahead(np.zeros(0, np.uint8), 0, np.zeros(0, np.int64), 0, 0)
+NOTHING_AHEAD = Ahead(np.zeros(0, np.uint8), 0, NO_ORDER, 0, 0)
 NOTHING_AHEAD.data.flags.writeable = False
 
 

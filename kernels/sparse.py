@@ -54,8 +54,9 @@ def sparse_rows_of(X, scale: float, dtype) -> Rows:
 
 
 def most_entries(rows: Rows, count: int, repeated: bool) -> int:
-    """Return the most entries that ``count`` rows can have between them, each counting once, or any of them ``count``
-    times if rows may be repeated.
+    """Return the most entries that ``count`` of the rows can have between them.
+
+    repeated: whether the same row may be among them more than once
     """
     entries = np.diff(rows.starts)
     if repeated:

@@ -81,7 +81,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--recipe",
         choices=tuple(RECIPES),
         help="options that reach a goal fast, no rows set aside; any option given beside it wins: "
-        + "; ".join(f"{name}: {recipe.about.replace(chr(37), chr(37) * 2)}" for name, recipe in RECIPES.items()),
+        + "; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items()).replace("%", "%%"),
     )
     _add_model_options(parser.add_argument_group("model"))
     _add_training_options(parser.add_argument_group("training"))
