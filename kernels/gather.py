@@ -102,6 +102,22 @@ def ask_for(ahead, turn, turns):
 
 
 @part
+def ask_for_labels(y, order, first, last):
+    """Ask memory for the classes of rows ``order[first:last]``, which lie anywhere in y."""
+    labels = matrix(y, 0, 1, y.size)
+    for i in range(first, last):
+        prefetch(labels, 0, row_number(order, i))
+
+
+@part
+def ask_for_rows(M, first, last, columns):
+    """Ask for rows of a matrix that other members have written, all at once: a tile would wait for each line anew."""
+    for i in range(first, last):
+        for j in range(0, columns, LINE_BYTES // M.itemsize):
+            prefetch(M, i, j)
+
+
+@part
 def row_number(order, i):
     """Return the i-th row to visit; an empty order stands for 0, 1, 2 ..."""
     return order[i] if order.size else i

@@ -75,12 +75,12 @@ def softmax_nll(scores: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
         raise ValueError(f"y must have shape ({len(scores)},), got {labels.shape}")
     if labels.min() < 0 or labels.max() >= scores.shape[1]:
         raise ValueError(f"y must lie from 0 to {scores.shape[1] - 1}, got {labels.min()} to {labels.max()}")
-    gradient = _padded(scores, 1, lanes(scores.dtype))
+    gradient = _padded(scores, ROWS, lanes(scores.dtype))
     rows, classes = scores.shape
     losses = np.empty(rows)
     order = np.arange(rows)
     _softmax_nll(gradient, labels.astype(np.int64), order, 0, 0, rows, classes, 1 / rows, losses)
-    return float(losses.mean()), gradient[:, :classes].copy()
+    return float(losses.mean()), gradient[:rows, :classes].copy()
 
 
 def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: float, l2: float = 0.0) -> None:

@@ -5,9 +5,12 @@ import math
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import all_of, whole_tiles
-from fastmlp.kernels.softmax_nll import softmax_row
+from fastmlp.kernels.layout import ROWS, all_of, whole_tiles
+from fastmlp.kernels.softmax_nll import softmax
 from fastmlp.kernels.step import activations_of, apply_layer
+from fastmlp.kernels.tile import Shape
+
+_ROW, _TILE = Shape(1, 1), Shape(ROWS, 1)
 
 
 @part
@@ -42,9 +45,12 @@ def predict(network, data, order, first, last, work, probabilities, out):
         for l in range(len(network.layers)):
             apply_layer(l, network, batch, work, all_of(network.layers[l].panels), all_of(tiles), nothing)
         Z, classes = activations_of(network.layers[outputs], work), network.layers[outputs].units
+        if probabilities and block == 1:
+            softmax(_ROW, Z, 0, classes, 1.0)
+        elif probabilities:
+            for i in range(0, rows, ROWS):
+                softmax(_TILE, Z, i, classes, 1.0)
         for i in range(rows):
-            if probabilities:
-                softmax_row(Z, i, classes, 1.0)
             for c in range(classes):
                 out[start + i, c] = Z[i, c]
     return finite

@@ -12,51 +12,63 @@ import numpy as np
 
 from fastmlp.kernels.elementary import exp
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, lane_max, lane_sum, load, store, zeros
+from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_max, row_sum, store, zeros
 
-_REGISTER = Shape(1, 1)
-
-
-@part
-def _row_maximum(Z, i, classes, lanes):
-    largest = zeros(_REGISTER, Z) - np.inf
-    for j in range(0, classes, lanes):
-        largest = max(largest, keep_first(load(_REGISTER, Z, i, j), classes - j, -np.inf))
-    return lane_max(largest)
+# One row is a long chain of operations that wait for one another: several side by side take hardly more time
+_TILE = Shape(ROWS, 1)
 
 
 @part
-def _exponentials(Z, i, classes, lanes, maximum):
-    """Replace a row by exp(z - maximum), padding by zero; return the sum."""
-    total = zeros(_REGISTER, Z)
+def _row_maxima(shape, Z, i, classes, lanes):
+    largest = zeros(shape, Z) - np.inf
     for j in range(0, classes, lanes):
-        e = keep_first(exp(load(_REGISTER, Z, i, j) - maximum), classes - j, 0.0)
+        largest = max(largest, keep_first(load(shape, Z, i, j), classes - j, -np.inf))
+    return row_max(largest)
+
+
+@part
+def _exponentials(shape, Z, i, classes, lanes, maxima):
+    """Replace rows by exp(z - maximum), padding by zero; return the sums."""
+    totals = zeros(shape, Z)
+    for j in range(0, classes, lanes):
+        e = keep_first(exp(load(shape, Z, i, j) - maxima), classes - j, 0.0)
         store(e, Z, i, j)
-        total = total + e
-    return lane_sum(total)
+        totals = totals + e
+    return row_sum(totals)
 
 
 @part
-def softmax_row(Z, i, classes, scale):
-    """Replace row i of the scores by ``scale`` times its softmax; return (max z, sum exp(z - max z))."""
+def softmax(shape, Z, i, classes, scale):
+    """Replace rows of the scores, from row i, by ``scale`` times their softmax; shape: as many rows, one vector.
+
+    Returns (max z, sum exp(z - max z)), each a tile whose rows hold one number throughout.
+    """
     lanes = VECTOR_BYTES // Z.itemsize
-    maximum = _row_maximum(Z, i, classes, lanes)
-    total = _exponentials(Z, i, classes, lanes, maximum)
+    maxima = _row_maxima(shape, Z, i, classes, lanes)
+    totals = _exponentials(shape, Z, i, classes, lanes, maxima)
+    factors = (zeros(shape, Z) + scale) / totals
     for j in range(0, classes, lanes):
-        store(load(_REGISTER, Z, i, j) * (scale / total), Z, i, j)
-    return maximum, total
+        store(load(shape, Z, i, j) * factors, Z, i, j)
+    return maxima, totals
 
 
 @kernel
 def softmax_nll(Z, y, order, start, first, last, classes, scale, losses):
     """Replace rows first..last of the scores by ``scale * (softmax - onehot(y))``, and write each row's loss.
 
-    Z: (>= last, >= classes rounded up to a register), its padding is set to zero
+    Z: (>= last in whole tiles, >= classes rounded up to a register), its padding is set to zero; the rows that fill up
+        a tile may hold anything, and do afterwards
     y: (N,) class numbers; row i of Z is of class ``y[order[start + i]]``; losses: (>= last,) float64
     """
-    for i in range(first, last):
-        label = y[order[start + i]]
-        score = Z[i, label]
-        maximum, total = softmax_row(Z, i, classes, scale)
-        Z[i, label] -= Z.dtype.type(scale)
-        losses[i] = math.log(total) - (np.float64(score) - np.float64(maximum))
+    maximum, total = room_for(_TILE, Z), room_for(_TILE, Z)
+    for i in range(first, last, ROWS):
+        rows = min(ROWS, last - i)
+        for r in range(rows):
+            losses[i + r] = Z[i + r, y[order[start + i + r]]]
+        maxima, totals = softmax(_TILE, Z, i, classes, scale)
+        store(maxima, maximum, 0, 0)
+        store(totals, total, 0, 0)
+        for r in range(rows):
+            losses[i + r] = math.log(total[r, 0]) - (losses[i + r] - np.float64(maximum[r, 0]))
+            Z[i + r, y[order[start + i + r]]] -= Z.dtype.type(scale)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.kernels.gather import part_of
+from fastmlp.kernels.gather import ask_for_labels, ask_for_rows, part_of
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import (
@@ -127,9 +127,11 @@ def head(network, batch, y, order, start, rows, work, member, ahead):
     layer = network.layers[l]
     Z = activations_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
+    end = min(last, rows)
+    ask_for_labels(y, order, start + first, start + end)
+    ask_for_rows(inputs_of(l, network, batch, work).X, first, end, layer.inputs)
     apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
-    last = min(last, rows)
-    call(layer.softmax_nll, Z, y, order, start, first, last, layer.units, 1.0 / rows, work.losses)
+    call(layer.softmax_nll, Z, y, order, start, first, end, layer.units, 1.0 / rows, work.losses)
 
 
 @part
@@ -140,6 +142,7 @@ def backprop_layer(l, network, rows, work, member):
     columns = following.panels * following.width
     WT = matrix(work.transposed, member.index * work.transposed.size // member.count, columns, layer.width)
     first, last = own_panels(layer, member)
+    ask_for_rows(G_next, 0, rows, following.units)
     for p in range(first, last):
         j = p * layer.width
         for q in range(following.panels):

@@ -436,36 +436,47 @@ for _operator, _operation in _OPERATIONS.items():
 # ---- within a register: lanes and bits ----
 
 
-def _across_lanes(operation):
-    """Make an intrinsic that folds all numbers of a tile to one, halving each time: a fixed order for a fixed shape."""
+def _across_rows(operation):
+    """Make an intrinsic that folds each row of a tile to one number, in all lanes of a tile of one vector.
+
+    It halves each time: a fixed order for a fixed shape, and the same in every lane.
+    """
 
     @intrinsic
     def fold(typing_context, x):
-        def generate(context, builder, signature, arguments):
-            tile = signature.args[0]
-            total, *rest = _registers(builder, tile, arguments[0])
-            for register in rest:
-                total = operation(builder, total, register)
-            distance = tile.lanes // 2
-            while distance:
-                turn = [(lane + distance) % tile.lanes for lane in range(tile.lanes)]
-                mask = ir.Constant(ir.VectorType(ir.IntType(32), tile.lanes), turn)
-                total = operation(builder, total, builder.shuffle_vector(total, total, mask))
-                distance //= 2
-            return builder.extract_element(total, _index(0))
+        result = TileType(x.rows, 1, x.dtype)
 
-        return x.dtype(x), generate
+        def generate(context, builder, signature, arguments):
+            registers = _registers(builder, x, arguments[0])
+            totals = []
+            for r in range(x.rows):
+                total, *rest = registers[r * x.vectors : (r + 1) * x.vectors]
+                for register in rest:
+                    total = operation(builder, total, register)
+                distance = x.lanes // 2
+                while distance:
+                    turn = [(lane + distance) % x.lanes for lane in range(x.lanes)]
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), x.lanes), turn)
+                    total = operation(builder, total, builder.shuffle_vector(total, total, mask))
+                    distance //= 2
+                totals.append(total)
+            return _build(builder, context, result, totals)
+
+        return result(x), generate
 
     return fold
 
 
-lane_sum = _across_lanes(lambda b, x, y: b.fadd(x, y))
-lane_max = _across_lanes(_larger)
+row_sum = _across_rows(lambda b, x, y: b.fadd(x, y))
+"""``row_sum(x)``: the sum of each row of a tile, in all lanes of a tile of one vector."""
+
+row_max = _across_rows(_larger)
+"""``row_max(x)``: the largest number of each row, likewise."""
 
 
 @intrinsic
 def keep_first(typing_context, x, count, fill):
-    """``keep_first(x, count, fill)``: a one-row tile whose columns from ``count`` on are replaced by ``fill``."""
+    """``keep_first(x, count, fill)``: a tile whose columns from ``count`` on are replaced by ``fill``."""
 
     def generate(context, builder, signature, arguments):
         x, count, fill = arguments
@@ -473,8 +484,8 @@ def keep_first(typing_context, x, count, fill):
         index = ir.VectorType(ir.IntType(64), tile.lanes)
         limit, filler = _splat(builder, index, count), _splat(builder, tile.vector, fill)
         kept = []
-        for v, register in enumerate(_registers(builder, tile, x)):
-            column = ir.Constant(index, [v * tile.lanes + lane for lane in range(tile.lanes)])
+        for n, register in enumerate(_registers(builder, tile, x)):
+            column = ir.Constant(index, [n % tile.vectors * tile.lanes + lane for lane in range(tile.lanes)])
             kept.append(builder.select(builder.icmp_signed("<", column, limit), register, filler))
         return _build(builder, context, tile, kept)
 
