@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels import activation, layout, program, sparse, team, update, zeros
+from fastmlp.architecture import Architecture
+from fastmlp.kernels import layout, program, sparse, team, update, zeros
+from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
+from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
+from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.kernels.update import Descent
 from fastmlp.predictor import Predictor
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, useful_members
@@ -22,30 +26,31 @@ MISSED_ADAM_STEP = 50
 
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
-Train = Callable[[Ints, Ints, NDArray[np.float64], Descent], float]
+Train = Callable[[Targets, Ints, NDArray[np.float64], Descent], float]
 
 
 class Engine:
-    """A network of ``sizes`` (D, hidden units ..., C), laid out for minibatches of ``batch_size`` and a team.
+    """A network, laid out for minibatches of ``batch_size`` and a team.
 
     The optimiser's rule is one of those in ``fastmlp.kernels.update``; ``threads`` is the most that it may use;
     ``visiting`` says what of its inputs training visits (``fastmlp.kernels.inputs``), and ``visited`` how many of a
-    row's, on average: None for all.
+    row's, on average: None for all; ``squares`` whether losses hold the squares of weights, which must not be sparse.
     """
 
     def __init__(
         self,
-        sizes: tuple[int, ...],
+        architecture: Architecture,
         batch_size: int,
-        dtype: np.dtype[np.floating],
-        rule: activation.Choice,
+        rule: Choice,
         threads: int,
-        visiting: activation.Choice = EVERYTHING,
+        visiting: Choice = EVERYTHING,
         visited: float | None = None,
+        squares: bool = False,
     ) -> None:
-        self._arguments = (sizes, batch_size, dtype, rule, threads, visiting, visited)
-        self.sizes, self.dtype, self.rule = sizes, np.dtype(dtype), rule
+        self._arguments = (architecture, batch_size, rule, threads, visiting, visited, squares)
+        self.architecture, self.rule, self.squares = architecture, rule, squares
         self.batch_size, self.visiting = batch_size, visiting
+        sizes = architecture.sizes
         work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         alone = visiting is ENTRIES and len(sizes) == 2
@@ -55,11 +60,21 @@ class Engine:
             self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
         self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
-        self.predictor = Predictor(sizes, self._buffer, self.members, threads)
+        self.predictor = Predictor(architecture, self._buffer, self.members, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be copied and pickled as plain numbers: where kernels lie, and how panels do, another process finds out."""
         return _restored, (self._arguments, [self.read(slot) for slot in range(len(self.slots))])
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """(D, hidden units ..., C)."""
+        return self.architecture.sizes
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """Of parameters and arithmetic."""
+        return self.architecture.dtype
 
     # ---- parameters ----
 
@@ -71,8 +86,10 @@ class Engine:
 
     def write(self, parameters: Parameters, slot: int = 0) -> None:
         """Set the parameters (or a slot of the optimiser's) from plain arrays named W1, b1, W2 ..."""
-        for l, layer in enumerate(self._layout.layers, 1):
-            layout.pack(layer, self.slots[slot], parameters[f"W{l}"], parameters[f"b{l}"])
+        layers, of_units = self._layout.layers, padding_bias(self.architecture.activation_choice)
+        for l, layer in enumerate(layers, 1):
+            padding = of_units if slot == 0 and l < len(layers) else 0.0
+            layout.pack(layer, self.slots[slot], parameters[f"W{l}"], parameters[f"b{l}"], padding)
 
     def read(self, slot: int = 0) -> dict[str, NDArray[np.floating]]:
         """Return copies of the parameters (or of a slot of the optimiser's) as plain arrays W1, b1, W2 ..."""
@@ -94,19 +111,22 @@ class Engine:
 
     def compile(self, rows: Rows) -> None:
         """Compile the kernels that training and predicting such rows need, or load them from disk."""
-        program.assemble(self._layout.layers, self.dtype, activation.RELU, self.rule, self.visiting)
+        design = self.architecture
+        chosen = program.Program(design.activation_choice, design.loss, self.rule, self.visiting, self.squares)
+        program.assemble(self._layout.layers, self.dtype, chosen)
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._work_to_train(rows, repeated=False)
-        epoch(network, rows, NO_ORDER, NO_ORDER, 0, 0, 1, np.zeros(0), work, Member(0, 1), Descent(0.0))
+        nothing = labels_of(NO_LABELS, self.dtype)
+        epoch(network, rows, nothing, NO_ORDER, 0, 0, 1, np.zeros((0, 4)), work, Member(0, 1), Descent())
         self.predictor.compile(rows)
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
-        """Hold a team ready to train on some rows: yields ``train(y, order, rates, descent)``.
+        """Hold a team ready to train on some rows: yields ``train(targets, order, steps, descent)``.
 
-        It trains on the rows in that order (in which rows may be repeated or not), ``rates`` holding the learning rate
-        of each minibatch, and returns the sum of the rows' losses. An exception in the calling thread
-        (KeyboardInterrupt) finds and leaves whole minibatches.
+        It trains on the rows in that order (in which rows may be repeated or not), ``steps`` being what
+        ``fastmlp.steps`` makes, and returns the sum over minibatches of their rows times their loss. An exception in
+        the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._work_to_train(rows, repeated)
@@ -115,15 +135,15 @@ class Engine:
 
         with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
-            def train(y: Ints, order: Ints, rates: NDArray[np.float64], descent: Descent) -> float:
+            def train(targets: Targets, order: Ints, steps: NDArray[np.float64], descent: Descent) -> float:
                 def call(member: int) -> float:
                     me = Member(member, self.members)
-                    return float(epoch(network, rows, y, order, first, last, batch_size, own_rates, work, me, descent))
+                    return float(epoch(network, rows, targets, order, first, last, batch_size, own, work, me, descent))
 
                 total = 0.0
                 for first in range(0, len(order), stride):
                     last = min(first + stride, len(order))
-                    own_rates = rates[first // batch_size : -(-last // batch_size)]
+                    own = steps[first // batch_size : -(-last // batch_size)]
                     try:
                         calls = [pool.submit(call, member) for member in others] if pool else []
                         total += call(0)
@@ -151,7 +171,7 @@ class Engine:
         else:
             new = zeros.new_bits if self.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
-        return new_workspace(plan, members, inputs)
+        return new_workspace(plan, members, inputs, self.squares)
 
 
 def _restored(arguments: tuple[Any, ...], slots: list[Parameters]) -> Engine:

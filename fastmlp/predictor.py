@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels import activation, layout, program, sparse
+from fastmlp.architecture import Architecture
+from fastmlp.kernels import layout, program, sparse
 from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import entry_of
@@ -30,14 +31,15 @@ class _Way:
 
 
 class Predictor:
-    """Predicts with a network of ``sizes`` (D, hidden units ..., C) whose parameters are the first slot of a buffer.
+    """Predicts with a network whose parameters are the first slot of a buffer.
 
     members: the number that the buffer is laid out for; threads: the most to use
     """
 
-    def __init__(self, sizes: tuple[int, ...], buffer: NDArray[np.floating], members: int, threads: int) -> None:
-        self._sizes, self._buffer, self._members, self._threads = sizes, buffer, members, threads
-        self._stride = max(1, MULTIPLY_ADDS_PER_CALL // forward_multiply_adds(sizes))
+    def __init__(self, architecture: Architecture, buffer: NDArray[np.floating], members: int, threads: int) -> None:
+        self._activation, self._sizes = architecture.activation_choice, architecture.sizes
+        self._buffer, self._members, self._threads = buffer, members, threads
+        self._stride = max(1, MULTIPLY_ADDS_PER_CALL // forward_multiply_adds(self._sizes))
         self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, and whether there is only one
 
     def compile(self, rows: Rows, single: bool = False) -> None:
@@ -85,7 +87,7 @@ class Predictor:
     def _new_way(self, rows: Rows, tile_rows: int) -> _Way:
         dtype = self._buffer.dtype
         plan = layout.plan(self._sizes, BLOCK_ROWS if tile_rows > 1 else 1, dtype, self._members, tile_rows)
-        program.assemble_to_predict(plan.layers, dtype, activation.RELU, bool(rows.starts.size), tile_rows)
+        program.assemble_to_predict(plan.layers, dtype, self._activation, bool(rows.starts.size), tile_rows)
         network = Network(plan.layers, self._buffer, plan.size)
         nothing = np.empty((0, self._sizes[-1]), dtype)
         work = self._new_work(plan, rows)

@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import inputs
+from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine
+from fastmlp.gradient import GRADIENT_ROWS, loss_and_gradient
 from fastmlp.history import History
 from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows, rows_of
 from fastmlp.kernels.sparse import sparse_rows_of
-from fastmlp.kernels.update import Descent
+from fastmlp.kernels.targets import labels_of
 from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.threads import thread_limit
 from fastmlp.training import Callback, Samples, rule_of, train_epochs
 from fastmlp.visiting import to_visit
-
-GRADIENT_ROWS = 256
 
 
 class Trainer:
@@ -123,7 +123,10 @@ class Trainer:
         engine = self._new_engine(sizes, rule_of(self.options), batch_size, matrix)
         began = time.perf_counter()
         data = self._rows(matrix)
-        validation = None if held_out is None else Samples(self._rows(held_out[0]), held_out[1])
+        targets = labels_of(numbers, engine.dtype)
+        validation = (
+            None if held_out is None else Samples(self._rows(held_out[0]), labels_of(held_out[1], engine.dtype))
+        )
         engine.compile(data)
         self.compile_seconds = time.perf_counter() - began
         engine.write(start)
@@ -131,7 +134,7 @@ class Trainer:
         self.history_, self.interrupted = History(), False
         try:
             train_epochs(
-                engine, self.options, Samples(data, numbers), validation, checked_callbacks, random, self.history_
+                engine, self.options, Samples(data, targets), validation, checked_callbacks, random, self.history_
             )
         except KeyboardInterrupt:
             self.interrupted = True
@@ -142,7 +145,7 @@ class Trainer:
         """Return an engine to train on the matrix X, or on nothing yet."""
         threads = thread_limit(self.options.threads)
         visits = to_visit(X, sizes[1])
-        return Engine(sizes, batch_size, np.dtype(self.options.dtype), rule, threads, *visits)
+        return Engine(Architecture(sizes, np.dtype(self.options.dtype)), batch_size, rule, threads, *visits)
 
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
@@ -244,17 +247,5 @@ class Trainer:
         data, count = self._rows(matrix), matrix.shape[0]
         engine = self._new_engine(fitted.sizes, update.ACCUMULATE, min(GRADIENT_ROWS, count), matrix)
         engine.compile(data)
-        parameters = fitted.read()
-        engine.write(parameters)
-        whole = count - count % engine.batch_size
-        order = np.arange(count)
-        with engine.trainer(data) as train:  # each minibatch counts by its share of the rows
-            total = sum(
-                train(numbers, rows, np.full(len(rows), min(len(rows), engine.batch_size) / count), Descent(0.0))
-                for rows in (order[:whole], order[whole:])
-            )
-        gradients = engine.read(slot=1)
-        for name in gradients:
-            if name.startswith("W"):
-                gradients[name] += 2 * self.options.l2 * parameters[name]
-        return total / count + self.options.l2 * engine.sum_of_squares(), gradients
+        with loss_and_gradient(engine, data, labels_of(numbers, engine.dtype), count) as evaluate:
+            return evaluate(fitted.read(), 2 * self.options.l2)

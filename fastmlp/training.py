@@ -15,20 +15,25 @@ from fastmlp.history import EpochFigures, History
 from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.update import Descent
 from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
 from fastmlp.sampling import epoch_order
 from fastmlp.schedule import Schedule, correct_bias
+from fastmlp.steps import shares_of, steps_of
 
 Callback = Callable[[EpochFigures], object]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Rows and the class number (N,) of each."""
+    """Rows and what each is to be."""
 
     rows: Rows
-    y: NDArray[np.int64]
+    targets: Targets
+
+    def __len__(self) -> int:
+        return len(self.targets.labels)
 
 
 def rule_of(options: Options) -> Choice:
@@ -54,18 +59,20 @@ def train_epochs(
     Raises DivergedError in the epoch whose loss or parameters are not finite; the engine then has those from before it.
     """
     descent = _descent(options)
-    schedule = Schedule(options, -(-len(samples.y) // engine.batch_size))
+    schedule = Schedule(options, -(-len(samples) // engine.batch_size))
     limit = math.inf if options.max_steps is None else options.max_steps
     steps = 0
     with engine.trainer(samples.rows, repeated=options.sampling == "choice") as train:
         for epoch in range(1, options.epochs + 1):
-            order = epoch_order(random, len(samples.y), options.sampling)
+            order = epoch_order(random, len(samples), options.sampling)
             order = order[: int(min(len(order), (limit - steps) * engine.batch_size))]
             rates = schedule.rates(steps, -(-len(order) // engine.batch_size))
             step_sizes = correct_bias(rates, steps) if options.solver == "adam" else rates
+            shares = shares_of(order, engine.batch_size, samples.targets.weights)
+            all_steps = steps_of(step_sizes, shares, 2 * options.l2)
             kept = engine.slots.copy()
             began = time.perf_counter()
-            total = train(samples.y, order, step_sizes, descent)
+            total = train(samples.targets, order, all_steps, descent)
             seconds = time.perf_counter() - began
             steps += len(rates)
             penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
@@ -84,17 +91,18 @@ def train_epochs(
 
 
 def _descent(options: Options) -> Descent:
-    """Return the numbers of the optimiser's step, but for the rate."""
+    """Return the numbers that all of the optimiser's steps have in common."""
     if options.solver == "adam":
-        return Descent(0.0, 2 * options.l2, *ADAM_BETAS, ADAM_EPSILON)
-    return Descent(0.0, 2 * options.l2, options.momentum)
+        return Descent(momentum=ADAM_BETAS[0], second_momentum=ADAM_BETAS[1], epsilon=ADAM_EPSILON)
+    return Descent(momentum=options.momentum)
 
 
 def _measure(engine: Engine, samples: Samples, penalty: float) -> tuple[float, float]:
     """Return the loss and the accuracy on samples that are not trained on."""
-    scores = engine.predictor.outputs(samples.rows, len(samples.y), probabilities=False)[0].astype(np.float64)
-    losses = _log_sum_exp(scores) - scores[np.arange(len(samples.y)), samples.y]
-    return float(losses.mean() + penalty), float((scores.argmax(axis=1) == samples.y).mean())
+    labels = samples.targets.labels
+    scores = engine.predictor.outputs(samples.rows, len(samples), probabilities=False)[0].astype(np.float64)
+    losses = _log_sum_exp(scores) - scores[np.arange(len(samples)), labels]
+    return float(losses.mean() + penalty), float((scores.argmax(axis=1) == labels).mean())
 
 
 def _log_sum_exp(scores: NDArray[Any]) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from scipy.sparse import csr_array
 
+from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine
 from fastmlp.kernels import update
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
@@ -44,4 +45,4 @@ def _engines(dtype: str) -> Iterator[Engine]:
     for rule, vectors, visiting in product(update.SLOTS, PANEL_EFFICIENCY, (EVERYTHING, NONZEROS, ENTRIES)):
         units = vectors * lanes(dtype)
         for sizes in ((1, units, units, units), (1, units)):
-            yield Engine(sizes, 1, np.dtype(dtype), rule, 1, visiting)
+            yield Engine(Architecture(sizes, np.dtype(dtype)), 1, rule, 1, visiting)

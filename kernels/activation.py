@@ -1,29 +1,79 @@
 """Activations of the hidden layers: value and derivative side by side.
 
-``activate(choice, z)`` is the activation of a tile; ``slope(choice, a)`` its derivative, in terms of the activation
-``a`` itself, so that the weighted inputs z need not be kept. Each must keep zero at zero: padding stays zero.
+``activate(choice, z)`` is the activation of a tile of weighted inputs z. ``slope(choice, a, z)`` is its derivative:
+most are known from the activation ``a`` alone; only for those in ``KEEPS_Z`` is z kept until then, and means something.
+
+    identity    z
+    relu        max(z, 0)
+    leaky_relu  max(z, 0.01 z)                                              (Maas, Hannun and Ng, 2013, section 2)
+    logistic    1 / (1 + exp(-z))
+    tanh        tanh z
+    silu        z logistic(z)                                               (Elfwing, Uchibe and Doya, 2018, section 2)
+    gelu        z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2           (Hendrycks and Gimpel, 2016, section 2)
+
+Padding must stay zero: with its weights 0 and the bias of ``padding_bias``, a unit's activation is exactly 0.
 """
+
+import math
 
 from numba.extending import overload
 
-from fastmlp.kernels.jit import Choice, ChoiceType, entry
+from fastmlp.kernels.elementary import logistic, tanh
+from fastmlp.kernels.jit import Choice, ChoiceType, entry, part
 from fastmlp.kernels.tile import VECTOR_BYTES, load, store
 
-IDENTITY = Choice("identity")
-RELU = Choice("relu")
+IDENTITY, RELU, LEAKY_RELU = map(Choice, ("identity", "relu", "leaky_relu"))
+LOGISTIC, TANH, SILU, GELU = map(Choice, ("logistic", "tanh", "silu", "gelu"))
+ACTIVATIONS = (IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, SILU, GELU)
+KEEPS_Z = (SILU, GELU)
+LEAK = 0.01
+_GELU_RATE, _GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+
+
+def padding_bias(choice: Choice) -> float:
+    """Return the bias with which a unit that does not exist has an activation of exactly 0."""
+    return -1e30 if choice is LOGISTIC else 0.0
 
 
 def activate(choice, z):
     """Return the activation of the tile z."""
 
 
-def slope(choice, a):
+def slope(choice, a, z):
     """Return the derivative of the activation, given its value ``a``, as a tile."""
 
 
+def keep(choice, z, kept, i, j):
+    """Keep the tile z at ``kept[i:, j:]`` where the derivative will need it."""
+
+
+@part
+def _gelu_tanh(z):
+    return tanh((z * z * _GELU_CUBE + 1.0) * z * _GELU_RATE)
+
+
+def _gelu(choice, z):
+    return (_gelu_tanh(z) + 1.0) * z * 0.5
+
+
+def _gelu_slope(choice, a, z):
+    t = _gelu_tanh(z)
+    return (t + 1.0) * 0.5 + (t * t * -1.0 + 1.0) * (z * z * (3.0 * _GELU_CUBE) + 1.0) * z * (0.5 * _GELU_RATE)
+
+
+def _silu_slope(choice, a, z):
+    s = logistic(z)
+    return s * ((s * -1.0 + 1.0) * z + 1.0)
+
+
 _ACTIVATIONS = {
-    "identity": (lambda choice, z: z, lambda choice, a: a * 0.0 + 1.0),
-    "relu": (lambda choice, z: max(z, 0.0), lambda choice, a: a > 0.0),
+    "identity": (lambda choice, z: z, lambda choice, a, z: a * 0.0 + 1.0),
+    "relu": (lambda choice, z: max(z, 0.0), lambda choice, a, z: a > 0.0),
+    "leaky_relu": (lambda choice, z: max(z, z * LEAK), lambda choice, a, z: (a > 0.0) * (1.0 - LEAK) + LEAK),
+    "logistic": (lambda choice, z: logistic(z), lambda choice, a, z: a * (a * -1.0 + 1.0)),
+    "tanh": (lambda choice, z: tanh(z), lambda choice, a, z: a * a * -1.0 + 1.0),
+    "silu": (lambda choice, z: logistic(z) * z, _silu_slope),
+    "gelu": (_gelu, _gelu_slope),
 }
 
 
@@ -35,10 +85,19 @@ def _activate(choice, z):
 
 
 @overload(slope)
-def _slope(choice, a):
+def _slope(choice, a, z):
     if isinstance(choice, ChoiceType):
         return _ACTIVATIONS[choice.choice.name][1]
     return None
+
+
+@overload(keep)
+def _keep(choice, z, kept, i, j):
+    if not isinstance(choice, ChoiceType):
+        return None
+    if choice.choice in KEEPS_Z:
+        return lambda choice, z, kept, i, j: store(z, kept, i, j)
+    return lambda choice, z, kept, i, j: None
 
 
 @entry
@@ -50,6 +109,10 @@ def activate_row(shape, choice, Z, A):
 
 @entry
 def slope_row(shape, choice, A, out):
-    """``out = activation'``, given A = activation(Z), for matrices (1, whole registers); shape: (1, 1)."""
+    """``out = activation'``, given A = activation(Z), for matrices (1, whole registers); shape: (1, 1).
+
+    choice: none of those in KEEPS_Z
+    """
     for j in range(0, A.shape[1], VECTOR_BYTES // A.itemsize):
-        store(slope(choice, load(shape, A, 0, j)), out, 0, j)
+        a = load(shape, A, 0, j)
+        store(slope(choice, a, a), out, 0, j)

@@ -15,27 +15,27 @@ LN2_HIGH = 355 / 512
 LN2_LOW = math.log(2) - LN2_HIGH
 
 
-def exp_series(r):
-    """Sum the series of e^r for |r| <= ln(2) / 2, in as many terms as the dtype of ``r`` can tell apart."""
+def series_less_one(r):
+    """Sum the series of e^r - 1 for |r| <= ln(2) / 2, in as many terms as the dtype of ``r`` can tell apart."""
 
 
 def lowest_exponent(x):
     """Return the smallest exponent whose exp is a normal number."""
 
 
-@overload(exp_series)
-def _exp_series(r):
+@overload(series_less_one)
+def _series_less_one(r):
     # the first term left out is below half a unit in the last place: 0.347^8 / 8! and 0.347^14 / 14!
     last = 7 if r.dtype == types.float32 else 13
     c = tuple(1 / math.factorial(k) for k in range(last + 1))
     if last == 7:
-        return lambda r: ((((((r * c[7] + c[6]) * r + c[5]) * r + c[4]) * r + c[3]) * r + c[2]) * r + c[1]) * r + c[0]
+        return lambda r: ((((((r * c[7] + c[6]) * r + c[5]) * r + c[4]) * r + c[3]) * r + c[2]) * r + c[1]) * r
 
     def series(r):
         p = r * c[13] + c[12]
         p = (((p * r + c[11]) * r + c[10]) * r + c[9]) * r + c[8]
         p = (((p * r + c[7]) * r + c[6]) * r + c[5]) * r + c[4]
-        return (((p * r + c[3]) * r + c[2]) * r + c[1]) * r + c[0]
+        return (((p * r + c[3]) * r + c[2]) * r + c[1]) * r
 
     return series
 
@@ -47,10 +47,44 @@ def _lowest_exponent(x):
 
 
 @part
+def _reduce(x):
+    """Return (n, r) with x = n ln 2 + r, n whole and |r| <= ln(2) / 2."""
+    n = rounded(x * LOG2_E)
+    return n, x - n * LN2_HIGH - n * LN2_LOW
+
+
+@part
 def exp(x):
-    """Return e^x = 2^n e^r for a tile x <= 0 or moderate, with n = round(x / ln 2); 0 where it would be subnormal."""
+    """Return e^x = 2^n e^r for a tile x <= 0 or moderate; 0 where it would be subnormal."""
     lowest = lowest_exponent(x)
-    clamped = max(x, lowest)
-    n = rounded(clamped * LOG2_E)
-    r = clamped - n * LN2_HIGH - n * LN2_LOW
-    return exp_series(r) * power_of_two(n) * (x > lowest)
+    n, r = _reduce(max(x, lowest))
+    return (series_less_one(r) + 1.0) * power_of_two(n) * (x > lowest)
+
+
+@part
+def exp_less_one(x):
+    """Return e^x - 1 for a tile x <= 0 or moderate, with small relative error where x is small."""
+    n, r = _reduce(max(x, lowest_exponent(x)))
+    power = power_of_two(n)
+    return series_less_one(r) * power + (power - 1.0)
+
+
+@part
+def absolute(x):
+    """Return |x| of a tile."""
+    return max(x, x * -1.0)
+
+
+@part
+def logistic(x):
+    """Return 1 / (1 + e^-x) of a tile; exactly 0 and 1 far from 0."""
+    e = exp(absolute(x) * -1.0)
+    positive = x > 0.0
+    return ((positive * -1.0 + 1.0) * e + positive) / (e + 1.0)
+
+
+@part
+def tanh(x):
+    """Return the hyperbolic tangent of a tile, -(e - 1) / (e + 1) with e = e^(-2 |x|), and the sign of x."""
+    e = exp_less_one(absolute(x) * -2.0)
+    return e / (e + 2.0) * ((x > 0.0) * -2.0 + 1.0)

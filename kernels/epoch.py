@@ -6,7 +6,7 @@ from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
 from fastmlp.kernels.step import backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.update import with_rate
+from fastmlp.kernels.update import DECAY, SHARE, step_of
 
 
 @part
@@ -18,7 +18,7 @@ def fetch(network, data, order, start, rows, batch, step):
 
 
 @part
-def catch_up_own(network, batch, rates, step, member, descent):
+def catch_up_own(network, batch, steps, step, member, descent):
     """Bring this member's weights of the columns that are touched up to date, where they may be behind."""
     layer = network.layers[0]
     if layer.catch_up == 0:
@@ -26,7 +26,7 @@ def catch_up_own(network, batch, rates, step, member, descent):
     first, last = own_panels(layer, member)
     for p in range(first, last):
         W = weights_of(layer, p, network.parameters, network.size)
-        call(layer.catch_up, NOTHING, NOTHING, batch, W, rates, step, descent)
+        call(layer.catch_up, NOTHING, NOTHING, batch, W, steps, step, descent)
 
 
 @part
@@ -37,43 +37,54 @@ def pass_by(network, batch, step, descent):
 
 
 @part
-def finish(network, batch, rates, member, descent):
+def finish(network, batch, steps, member, descent):
     """Bring all of this member's weights up to date."""
     if network.layers[0].touch_all != 0:
         call(network.layers[0].touch_all, batch)
-        catch_up_own(network, batch, rates, rates.size, member, descent)
+        catch_up_own(network, batch, steps, steps.shape[0], member, descent)
+
+
+@part
+def loss_of(work, rows, steps, step):
+    """Return a minibatch's loss, from what all members have left in their workspace."""
+    losses, squares = 0.0, 0.0
+    for i in range(rows):
+        losses += work.losses[i]
+    for unit in range(work.squares.size):
+        squares += work.squares[unit]
+    return losses * steps[step, SHARE] + squares * (0.5 * steps[step, DECAY])
 
 
 @entry
-def epoch(network, data, y, order, first, last, batch_size, rates, work, member, descent):
+def epoch(network, data, targets, order, first, last, batch_size, steps, work, member, descent):
     """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
 
-    network: Network, data: Rows, y: (N,) int64 class numbers, order: int64 row numbers, rates: (minibatches,) float64
-    learning rates, work: Workspace, member: Member, descent: Descent, but for the rate
+    network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, 4) float64 (update),
+    work: Workspace, member: Member, descent: Descent, what all steps have in common
 
-    Returns the sum of the rows' losses, each before its minibatch's update (meaningful for member 0 only). Every member
-    gathers the whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
+    Returns the sum over minibatches of their rows times their loss, each before its update (meaningful for member 0
+    only). The loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the
+    whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
     """
     total = 0.0
     batch = inputs_for(work.inputs, member.index)
-    for step in range(rates.size):
+    for step in range(steps.shape[0]):
         start = first + step * batch_size
         end = min(start + batch_size, last)
         rows = end - start
         fetch(network, data, order, start, rows, batch, step)
-        catch_up_own(network, batch, rates, step, member, descent)
+        catch_up_own(network, batch, steps, step, member, descent)
         ahead = Ahead(data.data, data.row_bytes, order, end, min(end + batch_size, last))
         if not forward(network, batch, rows, work, member, ahead):
             return total
-        head(network, batch, y, order, start, rows, work, member, ahead)
+        head(network, batch, targets, order, start, rows, steps[step, SHARE], work, member, ahead)
         if not meet(work.team, member.index, member.count):
             return total
         if member.index == 0:
-            for i in range(rows):
-                total += work.losses[i]
-        now = with_rate(descent, rates[step], descent.decay)
+            total += rows * loss_of(work, rows, steps, step)
+        now = step_of(descent, steps, step)
         if not backward(network, batch, rows, work, member, now):
             return total
         pass_by(network, batch, step, now)
-    finish(network, batch, rates, member, descent)
+    finish(network, batch, steps, member, descent)
     return total

@@ -102,10 +102,10 @@ def ask_for(ahead, turn, turns):
 
 
 @part
-def ask_for_labels(y, order, first, last):
-    """Ask memory for the classes of rows ``order[first:last]``, which lie anywhere in y."""
-    labels = matrix(y, 0, 1, y.size)
-    for i in range(first, last):
+def ask_for_targets(targets, order, first, last):
+    """Ask memory for what rows ``order[first:last]`` are to be, which lies anywhere."""
+    labels = matrix(targets.labels, 0, 1, targets.labels.size)
+    for i in range(first, last if targets.labels.size else first):
         prefetch(labels, 0, row_number(order, i))
 
 

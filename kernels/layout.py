@@ -51,7 +51,9 @@ LAYER = np.dtype(
             "catch_up",  # 0, as the two below, but for sparse inputs
             "pass_step",
             "touch_all",
-            "softmax_nll",
+            "loss",  # of the output layer
+            "squares",  # 0 where the sum of squared weights is not asked for
+            "first_unit",  # where the layer's units start when those of all layers are counted
         )
     ]
 )
@@ -160,12 +162,13 @@ class Layout(NamedTuple):
     batch_rows: int
     input_stride: int
     transposed: int  # numbers that one member needs for a transposed panel
+    units: int  # of all layers, padding counted
 
 
 def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, tile_rows: int = ROWS) -> Layout:
     """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, in tiles of so many rows, and a team."""
     layers = np.zeros(len(sizes) - 1, LAYER)
-    rows, start, scratch, transposed = round_up(sizes[0], ROWS), 0, 0, 0
+    rows, start, scratch, transposed, all_units = round_up(sizes[0], ROWS), 0, 0, 0, 0
     batch_rows = round_up(batch_size, tile_rows)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
@@ -185,7 +188,9 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, tile_rows
         if l:
             transposed = max(transposed, panels * width * int(layers[l - 1]["width"]))
         rows = panels * width
-    return Layout(layers, start, scratch, batch_rows, odd_lines(sizes[0], dtype), transposed)
+        layer["first_unit"] = all_units
+        all_units += rows
+    return Layout(layers, start, scratch, batch_rows, odd_lines(sizes[0], dtype), transposed, all_units)
 
 
 def aligned(shape, dtype) -> np.ndarray:
@@ -216,7 +221,7 @@ def _memory(size: int) -> tuple[np.ndarray, int]:
     return np.frombuffer(pages, np.uint8), HUGE_PAGE
 
 
-def pack(layer, buffer: np.ndarray, W: np.ndarray, b: np.ndarray) -> None:
+def pack(layer, buffer: np.ndarray, W: np.ndarray, b: np.ndarray, padding_bias: float) -> None:
     """Write plain weights (inputs, units) and biases (units,) to a layer's place in a slot of the parameters."""
     weights, biases = _stored(layer, buffer)
     units = int(layer["units"])
@@ -224,6 +229,7 @@ def pack(layer, buffer: np.ndarray, W: np.ndarray, b: np.ndarray) -> None:
     padded[: W.shape[0], :units] = W
     weights[...] = padded.reshape(padded.shape[0], len(weights), -1).swapaxes(0, 1)
     biases[:units] = b
+    biases[units:] = padding_bias
 
 
 def unpack(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

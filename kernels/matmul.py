@@ -4,9 +4,9 @@ affine      A[:, j:] = f(X W + b)                  forward, a panel of columns a
 backprop    G[:, j:] = (G' W'^T) * f'(A)           gradient of a layer's weighted inputs, from the next layer's
 """
 
-from fastmlp.kernels.activation import activate, slope
+from fastmlp.kernels.activation import activate, keep, slope
 from fastmlp.kernels.gather import ask_for
-from fastmlp.kernels.jit import kernel
+from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import (
@@ -22,13 +22,20 @@ from fastmlp.kernels.tile import (
 from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
+@part
+def _finish(choice, Z, A, kept, i, j):
+    keep(choice, Z, kept, i, j)
+    store(activate(choice, Z), A, i, j)
+
+
 @kernel
-def affine(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+def affine(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
     """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
 
     shape: of the tiles, with the panel's vectors; choice: the activation
     inputs: with X (>= last, >= depth); W: (>= depth, width), b: (1, width), A: (>= last, >= j + width): C-ordered, of
         one dtype; A overlaps none of the others
+    kept: (as A) where Z is kept for an activation in KEEPS_Z, untouched for others
     first, last: whole tiles; rows of X beyond the minibatch may hold anything
     ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
@@ -38,11 +45,11 @@ def affine(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
         Z = bias
         for k in range(depth):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
-        store(activate(choice, Z), A, i, j)
+        _finish(choice, Z, A, kept, i, j)
 
 
 @kernel
-def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+def affine_nonzero(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
     """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
     bias = load_row(shape, b, 0, 0)
     bits_of = row_bits_of(inputs)
@@ -55,11 +62,11 @@ def affine_nonzero(shape, choice, inputs, W, b, A, j, first, last, depth, ahead)
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 Z = outer(Z, inputs.X, i, k, W, k, 0)
-        store(activate(choice, Z), A, i, j)
+        _finish(choice, Z, A, kept, i, j)
 
 
 @kernel
-def affine_lean(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+def affine_lean(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
     """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile.
 
     Nothing needs to be marked before: for few panels, or one, looking while multiplying is cheaper.
@@ -78,11 +85,11 @@ def affine_lean(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
         else:
             for k in range(depth):
                 Z = outer(Z, X, i, k, W, k, 0)
-        store(activate(choice, Z), A, i, j)
+        _finish(choice, Z, A, kept, i, j)
 
 
 @kernel
-def affine_entries(shape, choice, inputs, W, b, A, j, first, last, depth, ahead):
+def affine_entries(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
     """As ``affine``, visiting only the entries of sparse rows (kernels.sparse); shape: one row and the panel's vectors.
 
     W: (D, width), whatever D is
@@ -92,7 +99,7 @@ def affine_entries(shape, choice, inputs, W, b, A, j, first, last, depth, ahead)
         Z = bias
         for e in range(lists.starts[0, i], lists.starts[0, i + 1]):
             Z = outer(Z, inputs.X, 0, e, W, lists.columns[0, e], 0)
-        store(activate(choice, Z), A, i, j)
+        _finish(choice, Z, A, kept, i, j)
 
 
 @kernel
@@ -102,13 +109,13 @@ def backprop(shape, choice, G_next, WT, A, G, j, rows, depth):
     shape, choice: as in ``affine``; rows: a multiple of ROWS
     G_next: (>= rows, >= depth) the gradient of the next layer's weighted inputs
     WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
-    A, G: (>= rows, >= j + width); G overlaps none of the others
+    A, G: (>= rows, >= j + width); G overlaps none of the others; it holds Z on entry where that is kept
     """
     for i in range(0, rows, ROWS):
         dA = zeros(shape, G)
         for k in range(depth):
             dA = outer(dA, G_next, i, k, WT, k, 0)
-        store(dA * slope(choice, load(shape, A, i, j)), G, i, j)
+        store(dA * slope(choice, load(shape, A, i, j), load(shape, G, i, j)), G, i, j)
 
 
 @kernel

@@ -10,16 +10,17 @@ import numpy as np
 from fastmlp.kernels import matmul, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
-from fastmlp.kernels.gather import NOTHING_AHEAD
+from fastmlp.kernels.gather import NO_ORDER, NOTHING_AHEAD
 from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.jit import entry
 from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up
+from fastmlp.kernels.targets import labels_of
 from fastmlp.kernels.tile import Shape
 
 
 @entry
 def _affine(shape, inputs, W, b, A, j, first, last, depth, ahead):
-    matmul.affine(shape, IDENTITY, inputs, W, b, A, j, first, last, depth, ahead)
+    matmul.affine(shape, IDENTITY, inputs, W, b, A, A, j, first, last, depth, ahead)
 
 
 @entry
@@ -28,8 +29,8 @@ def _update(shape, inputs, G, j, panel, first, last, depth, descent):
 
 
 @entry
-def _softmax_nll(Z, y, order, start, first, last, classes, scale, losses):
-    softmax.softmax_nll(Z, y, order, start, first, last, classes, scale, losses)
+def _softmax_nll(Z, targets, order, start, first, last, classes, scale, losses):
+    softmax.softmax_nll(Z, targets, order, start, first, last, classes, scale, losses)
 
 
 def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -78,8 +79,8 @@ def softmax_nll(scores: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     gradient = _padded(scores, ROWS, lanes(scores.dtype))
     rows, classes = scores.shape
     losses = np.empty(rows)
-    order = np.arange(rows)
-    _softmax_nll(gradient, labels.astype(np.int64), order, 0, 0, rows, classes, 1 / rows, losses)
+    targets = labels_of(labels.astype(np.int64), scores.dtype)
+    _softmax_nll(gradient, targets, NO_ORDER, 0, 0, rows, classes, 1 / rows, losses)
     return float(losses.mean()), gradient[:rows, :classes].copy()
 
 

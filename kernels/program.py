@@ -1,5 +1,7 @@
 """Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import from_dtype, typeof, types
 
@@ -8,17 +10,20 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import ROWS, Panel, matrix_type
+from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
+from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.tile import Shape
 from fastmlp.kernels.untouched import catch_up, pass_step
-from fastmlp.kernels.update import Descent, update, update_biases, update_entries, update_nonzero
+from fastmlp.kernels.update import Descent, sum_squares, update, update_biases, update_entries, update_nonzero
 from fastmlp.kernels.zeros import mark_nonzeros
 
 _INT = types.intp
 _INTS = types.Array(types.int64, 1, "C")
 _FLOATS = types.Array(types.float64, 1, "C")
+_STEPS = types.Array(types.float64, 2, "C")
 
 
 def _panel(dtype):
@@ -36,13 +41,30 @@ _AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
 
-def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, visiting: Choice) -> None:
-    """Compile or load the kernels of each layer and write their addresses into its record.
+LOSSES = {
+    "softmax": softmax_nll,
+    "logistic": logistic_nll,
+    "squared_error": squared_error,
+    "poisson": poisson_nll,
+}
 
-    visiting: what the first layer visits of its inputs (kernels.inputs)
-    """
+
+class Program(NamedTuple):
+    """What is chosen of the kernels that train a network."""
+
+    activation: Choice
+    loss: str  # one of LOSSES
+    rule: Choice
+    visiting: Choice  # what the first layer visits of its inputs (kernels.inputs)
+    squares: bool  # whether to sum up squared weights for the loss
+
+
+def assemble(layers: np.ndarray, dtype, chosen: Program) -> None:
+    """Compile or load the kernels of each layer and write their addresses into its record."""
+    activation, rule, visiting = chosen.activation, chosen.rule, chosen.visiting
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    layers["softmax_nll"] = address_of(softmax_nll, (M, _INTS, _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS))
+    rows_and_targets = (M, targets_type(dtype), _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
+    layers["loss"] = address_of(LOSSES[chosen.loss], rows_and_targets)
     layers["transpose"] = address_of(transpose_rows, (M, _INT, _INT, M, _INT))
     for l, layer in enumerate(layers):
         forward, backward, rows = _KERNELS[visiting if l == 0 else EVERYTHING]
@@ -55,6 +77,8 @@ def assemble(layers: np.ndarray, dtype, activation: Choice, rule: Choice, visiti
             layer["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT))
         layer["update"] = address_of(backward, (tile, typeof(rule), I, M, _INT, P, _INT, _INT, _INT, _DESCENT))
         layer["update_biases"] = address_of(update_biases, (row, typeof(rule), M, _INT, P, _INT, _DESCENT))
+        if chosen.squares:
+            layer["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
     _assemble_visits(layers[0], I, P, rule, visiting)
 
 
@@ -73,7 +97,7 @@ def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: b
 
 def _affine_address(forward, tile, choice, dtype) -> int:
     M, I = matrix_type(dtype), inputs_type(dtype)
-    return address_of(forward, (tile, choice, I, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
+    return address_of(forward, (tile, choice, I, M, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
 
 
 def _assemble_visits(first, inputs, panel, rule, visiting):
@@ -86,4 +110,4 @@ def _assemble_visits(first, inputs, panel, rule, visiting):
         first["touch_all"] = address_of(touch_all, (inputs,))
         first["pass_step"] = address_of(pass_step, (typeof(rule), inputs, _INT, _DESCENT))
         row = typeof(Shape(1, int(first["vectors"])))
-        first["catch_up"] = address_of(catch_up, (row, typeof(rule), inputs, panel, _FLOATS, _INT, _DESCENT))
+        first["catch_up"] = address_of(catch_up, (row, typeof(rule), inputs, panel, _STEPS, _INT, _DESCENT))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.kernels.gather import ask_for_labels, ask_for_rows, part_of
+from fastmlp.kernels.gather import ask_for_rows, ask_for_targets, part_of
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import (
@@ -46,10 +46,11 @@ class Workspace(NamedTuple):
     scratch: np.ndarray
     transposed: np.ndarray  # members * numbers of a transposed panel
     losses: np.ndarray  # (B,) float64
+    squares: np.ndarray  # of each unit, the sum of its squared weights; (0,) where they are not asked for
     team: np.ndarray
 
 
-def new_workspace(plan: Layout, members: int, inputs: Inputs) -> Workspace:
+def new_workspace(plan: Layout, members: int, inputs: Inputs, squares: bool = False) -> Workspace:
     """Return memory for a team to work in, with the given memory for its minibatches."""
     dtype = inputs.X.dtype
     return Workspace(
@@ -57,6 +58,7 @@ def new_workspace(plan: Layout, members: int, inputs: Inputs) -> Workspace:
         aligned((plan.scratch,), dtype),
         aligned_for_each(members, (max(1, plan.transposed),), dtype).reshape(-1),
         np.zeros(plan.batch_rows),
+        np.zeros(plan.units if squares else 0, dtype),
         new_team(members),
     )
 
@@ -99,7 +101,7 @@ def apply_layer(l, network, batch, work, panels, rows, ahead):
     rows: whole tiles
     """
     layer = network.layers[l]
-    A = activations_of(layer, work)
+    A, G = activations_of(layer, work), gradients_of(layer, work)
     inputs = inputs_of(l, network, batch, work)
     for p in range(panels[0], panels[1]):
         turns = panels[1] - panels[0] if l == 0 else 0
@@ -107,7 +109,7 @@ def apply_layer(l, network, batch, work, panels, rows, ahead):
         W = values(weights_of(layer, p, network.parameters, network.size), 0)
         b = values(biases_of(layer, p, network.parameters, network.size), 0)
         j = p * layer.width
-        call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, j, rows[0], rows[1], layer.inputs, soon)
+        call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, G, j, rows[0], rows[1], layer.inputs, soon)
 
 
 @part
@@ -121,17 +123,29 @@ def forward(network, batch, rows, work, member, ahead):
 
 
 @part
-def head(network, batch, y, order, start, rows, work, member, ahead):
-    """Compute this member's rows of the scores, their losses, and the gradient of the mean loss in their place."""
+def head(network, batch, targets, order, start, rows, scale, work, member, ahead):
+    """Compute this member's rows of the scores, their losses, and the gradient of ``scale`` * loss in their place."""
     l = len(network.layers) - 1
     layer = network.layers[l]
     Z = activations_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
     end = min(last, rows)
-    ask_for_labels(y, order, start + first, start + end)
+    ask_for_targets(targets, order, start + first, start + end)
     ask_for_rows(inputs_of(l, network, batch, work).X, first, end, layer.inputs)
     apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
-    call(layer.softmax_nll, Z, y, order, start, first, end, layer.units, 1.0 / rows, work.losses)
+    call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)
+    if work.squares.size:
+        sum_own_squares(network, work, member)
+
+
+@part
+def sum_own_squares(network, work, member):
+    """Sum up this member's squared weights, those of each unit on their own."""
+    for layer in network.layers:
+        first, last = own_panels(layer, member)
+        for p in range(first, last):
+            W = values(weights_of(layer, p, network.parameters, network.size), 0)
+            call(layer.squares, NOTHING, W, work.squares, layer.first_unit + p * layer.width)
 
 
 @part

@@ -17,14 +17,14 @@ from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.sparse import COLUMN, SEEN, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, store, zeros
-from fastmlp.kernels.update import descend, with_rate
+from fastmlp.kernels.update import descend, step_of
 
 
 def multiply(rule, products, step, descent):
     """Multiply the matrix of a step to the products of all steps before it, and begin a new one with it."""
 
 
-def make_up(rule, shape, panel, k, first, last, products, rates, descent):
+def make_up(rule, shape, panel, k, first, last, products, steps, descent):
     """Do steps first to last - 1 to row k of a panel, the gradient being that of the weight decay alone."""
 
 
@@ -38,7 +38,7 @@ def _multiply_sgd(rule, products, step, descent):
     products[0, step] = a
 
 
-def _make_up_sgd(rule, shape, panel, k, first, last, products, rates, descent):
+def _make_up_sgd(rule, shape, panel, k, first, last, products, steps, descent):
     if descent.decay == 0.0:
         return
     W = values(panel, 0)
@@ -68,7 +68,7 @@ def _multiply_nesterov(rule, products, step, descent):
     _multiply_matrix(products, step, 1.0 - (1.0 + m) * rd, m * m, -rd, m)
 
 
-def _make_up_with_momentum(rule, shape, panel, k, first, last, products, rates, descent):
+def _make_up_with_momentum(rule, shape, panel, k, first, last, products, steps, descent):
     W, V = values(panel, 0), values(panel, 1)
     w, v = load(shape, W, k, 0), load(shape, V, k, 0)
     store(w * products[0, first] + v * products[1, first], W, k, 0)
@@ -78,17 +78,17 @@ def _make_up_with_momentum(rule, shape, panel, k, first, last, products, rates, 
 # ---- Adam ----
 
 
-def _make_up_adam(rule, shape, panel, k, first, last, products, rates, descent):
+def _make_up_adam(rule, shape, panel, k, first, last, products, steps, descent):
     nothing = zeros(shape, panel.buffer)
     for step in range(first, last):
-        descend(rule, shape, nothing, panel, k, with_rate(descent, rates[step], descent.decay))
+        descend(rule, shape, nothing, panel, k, step_of(descent, steps, step))
 
 
 def _nothing_to_multiply(rule, products, step, descent):
     pass
 
 
-def _nothing_to_make_up(rule, shape, panel, k, first, last, products, rates, descent):
+def _nothing_to_make_up(rule, shape, panel, k, first, last, products, steps, descent):
     pass
 
 
@@ -109,23 +109,23 @@ def _multiply(rule, products, step, descent):
 
 
 @overload(make_up)
-def _make_up(rule, shape, panel, k, first, last, products, rates, descent):
+def _make_up(rule, shape, panel, k, first, last, products, steps, descent):
     if isinstance(rule, ChoiceType):
         return _RULES[rule.choice.name][1]
     return None
 
 
 @kernel
-def catch_up(shape, rule, inputs, panel, rates, step, descent):
+def catch_up(shape, rule, inputs, panel, steps, step, descent):
     """Bring the weights of the columns that a minibatch touches up to date, for use in step number ``step``.
 
-    shape: (1, the panel's vectors); inputs: sparse, linked; rates: (>= step,) float64, of all steps
+    shape: (1, the panel's vectors); inputs: sparse, linked; steps: (>= step, 4) float64, of all steps
     """
     lists = lists_of(inputs)
     for t in range(lists.sizes[0, TOUCHED]):
         seen = lists.touched[t, SEEN]
         if seen < step:
-            make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, rates, descent)
+            make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, steps, descent)
 
 
 @kernel

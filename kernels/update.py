@@ -6,9 +6,10 @@ for biases), rate r and momentum m:
     SGD         W -= r dW
     MOMENTUM    V = m V - r dW;  W += V
     NESTEROV    V = m V - r dW;  W += m V - r dW                (Sutskever et al., 2013, section 2, rearranged)
-    ADAM        M = m M + (1 - m) dW;  V = v V + (1 - v) dW^2;  W -= r M / (sqrt(V) + epsilon)
+    ADAM        M = m M + (1 - m) dW;  V = v V + (1 - v) dW^2;  W = (1 - s) W - r M / (sqrt(V) + epsilon)
                                                                 (Kingma and Ba, 2015, end of section 2: r holds the
-                                                                correction for the bias of M and V)
+                                                                correction for the bias of M and V; s, the shrinkage,
+                                                                is what Loshchilov and Hutter, 2019, decouple: AdamW)
     ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
 """
 
@@ -19,7 +20,7 @@ from numba.extending import overload
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
 from fastmlp.kernels.layout import ROWS, share, values
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
-from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, square_root, store, zeros
+from fastmlp.kernels.tile import load, lowest_bit, matrix, outer, room_for, square_root, store, zeros
 from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, column_bits_of
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
@@ -31,17 +32,36 @@ SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
 class Descent(NamedTuple):
     """The numbers of an optimiser's step."""
 
-    rate: float
+    rate: float = 0.0
     decay: float = 0.0
+    shrinkage: float = 0.0  # the share of a weight that goes each step, whatever its gradient
     momentum: float = 0.0  # of Adam: beta 1
     second_momentum: float = 0.0  # of Adam: beta 2
     epsilon: float = 0.0
 
 
+RATE, SHARE, DECAY, SHRINKAGE = range(4)
+"""The columns of ``steps`` (minibatches, 4) float64: what differs from step to step.
+
+SHARE: what the loss of one row counts.
+"""
+
+
 @part
-def with_rate(descent, rate, decay):
-    """Return the same step with another rate and decay."""
-    return Descent(rate, decay, descent.momentum, descent.second_momentum, descent.epsilon)
+def step_of(descent, steps, t):
+    """Return the numbers of step t."""
+    return _with(descent, steps[t, RATE], steps[t, DECAY], steps[t, SHRINKAGE])
+
+
+@part
+def for_biases(descent):
+    """Return the same step for what does not decay."""
+    return _with(descent, descent.rate, 0.0, 0.0)
+
+
+@part
+def _with(descent, rate, decay, shrinkage):
+    return Descent(rate, decay, shrinkage, descent.momentum, descent.second_momentum, descent.epsilon)
 
 
 def descend(rule, shape, gradient, panel, i, descent):
@@ -78,7 +98,8 @@ def _adam(rule, shape, gradient, panel, i, descent):
     v = load(shape, V, i, 0) * descent.second_momentum + dw * dw * (1 - descent.second_momentum)
     store(m, M, i, 0)
     store(v, V, i, 0)
-    store(w - m * descent.rate / (square_root(v) + descent.epsilon), W, i, 0)
+    kept = w * (1 - descent.shrinkage)
+    store(kept - m * descent.rate / (square_root(v) + descent.epsilon), W, i, 0)
 
 
 def _accumulate(rule, shape, gradient, panel, i, descent):
@@ -160,4 +181,17 @@ def update_biases(shape, rule, G, j, panel, depth, descent):
     db = zeros(shape, G)
     for k in range(depth):
         db = db + load(shape, G, k, j)
-    descend(rule, shape, db, panel, 0, with_rate(descent, descent.rate, 0.0))
+    descend(rule, shape, db, panel, 0, for_biases(descent))
+
+
+@kernel
+def sum_squares(shape, W, out, start):
+    """``out[start : start + width] = sum_k W[k]^2`` for a panel (rows, width).
+
+    shape: one row and the panel's vectors
+    """
+    total = zeros(shape, W)
+    for k in range(W.shape[0]):
+        w = load(shape, W, k, 0)
+        total = total + w * w
+    store(total, matrix(out, start, 1, W.shape[1]), 0, 0)
