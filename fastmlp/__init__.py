@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from fastmlp.errors import DataError as DataError
     from fastmlp.errors import DivergedError as DivergedError
     from fastmlp.errors import FastmlpError as FastmlpError
+    from fastmlp.estimators import MLPClassifier as MLPClassifier
+    from fastmlp.estimators import MLPRegressor as MLPRegressor
     from fastmlp.history import History as History
     from fastmlp.trainer import Trainer as Trainer
     from fastmlp.warm import warmup as warmup
@@ -20,10 +22,12 @@ _HOME = {
     "DivergedError": "errors",
     "FastmlpError": "errors",
     "History": "history",
+    "MLPClassifier": "estimators",
+    "MLPRegressor": "estimators",
     "Trainer": "trainer",
     "warmup": "warm",
 }
-__all__ = ["DataError", "DivergedError", "FastmlpError", "History", "Trainer", "__version__", "warmup"]
+__all__ = [*_HOME, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

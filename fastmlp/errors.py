@@ -5,8 +5,11 @@ class FastmlpError(Exception):
     """Base of every error that only fastmlp raises."""
 
 
-class DivergedError(FastmlpError, ArithmeticError):
-    """The training loss stopped being finite; the last finite parameters are kept."""
+class DivergedError(FastmlpError, ArithmeticError, ValueError):
+    """The training loss stopped being finite.
+
+    A Trainer keeps the last finite parameters; an estimator stays as it was before ``fit``.
+    """
 
 
 class DataError(FastmlpError, ValueError):

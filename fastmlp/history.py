@@ -15,6 +15,7 @@ class EpochFigures:
     learning_rate: float
     seconds: float  # training alone, without validation
     rows: int  # trained in this epoch
+    validation_score: float | None = None  # of an estimator that stops early, by its ``scoring``
 
 
 @dataclass

@@ -5,6 +5,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "silu", "gelu")
 SOLVERS = ("sgd", "adam")
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 SCHEDULES = ("decay", "linear")

@@ -18,10 +18,11 @@ from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows, rows_of
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.targets import labels_of
+from fastmlp.optimizer import rule_of
 from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.threads import thread_limit
-from fastmlp.training import Callback, Samples, rule_of, train_epochs
+from fastmlp.training import Callback, Samples, train_epochs
 from fastmlp.visiting import to_visit
 
 
@@ -120,7 +121,7 @@ class Trainer:
         start = self._starting_parameters(sizes, random)
 
         batch_size = min(self.options.batch_size, len(numbers))
-        engine = self._new_engine(sizes, rule_of(self.options), batch_size, matrix)
+        engine = self._new_engine(sizes, self._rule(), batch_size, matrix)
         began = time.perf_counter()
         data = self._rows(matrix)
         targets = labels_of(numbers, engine.dtype)
@@ -140,6 +141,9 @@ class Trainer:
             self.interrupted = True
             warnings.warn("Training interrupted by user.", stacklevel=2)
         return self.history_
+
+    def _rule(self) -> Choice:
+        return rule_of(self.options.solver, self.options.momentum, self.options.nesterov)
 
     def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int, X: Any = None) -> Engine:
         """Return an engine to train on the matrix X, or on nothing yet."""
@@ -230,7 +234,7 @@ class Trainer:
         if self._engine is None or self._engine.sizes != sizes:
             if self._engine is not None:
                 raise ValueError(f"parameters must be of layers {self._engine.sizes} as fitted, got {sizes}")
-            self._engine = self._new_engine(sizes, rule_of(self.options), self.options.batch_size)
+            self._engine = self._new_engine(sizes, self._rule(), self.options.batch_size)
             self._engine.compile(self._rows(np.zeros((1, sizes[0]), self.options.dtype)))
             self.classes_ = np.arange(sizes[-1])
         self._engine.write(checked)

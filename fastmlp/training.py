@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from fastmlp.engine import Engine
 from fastmlp.errors import DivergedError
 from fastmlp.history import EpochFigures, History
-from fastmlp.kernels import update
-from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.update import Descent
@@ -34,15 +32,6 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.targets.labels)
-
-
-def rule_of(options: Options) -> Choice:
-    """Return the optimiser's rule that the options ask for."""
-    if options.solver == "adam":
-        return update.ADAM
-    if options.momentum == 0:
-        return update.SGD
-    return update.NESTEROV if options.nesterov else update.MOMENTUM
 
 
 def train_epochs(

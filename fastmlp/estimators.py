@@ -1,0 +1,238 @@
+"""Drop-in replacements of scikit-learn's MLPClassifier and MLPRegressor.
+
+They are subclasses: parameters, checks, targets, random numbers and fitted attributes are scikit-learn's own. What
+trains and predicts is the compiled engine (``fastmlp.fitting``).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import sklearn.neural_network
+from numpy.typing import ArrayLike
+from sklearn.metrics import get_scorer_names
+from sklearn.utils import compute_sample_weight
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from fastmlp.fitting import CompiledFit
+from fastmlp.options import ACTIVATIONS
+
+_EXTRA_CONSTRAINTS: dict[str, list[Any]] = {
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "threads": [Interval(Integral, 1, None, closed="left"), None],
+    "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+    "learning_rate_decay": [Interval(Real, 0, None, closed="neither"), None],
+    "callbacks": ["array-like", HasMethods("__iter__"), None],
+    "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "resume": ["boolean"],
+}
+_OF_CLASSIFIER = tuple(sklearn.neural_network.MLPClassifier._get_param_names())
+_OF_REGRESSOR = tuple(sklearn.neural_network.MLPRegressor._get_param_names())
+
+
+class _Estimator(CompiledFit):
+    """What both estimators add to scikit-learn's."""
+
+    def _take_extras(self, given: Mapping[str, Any]) -> None:
+        for name in self._extras:
+            setattr(self, name, given[name])
+
+    _extras: ClassVar[tuple[str, ...]] = (
+        "threads",
+        "time_budget",
+        "learning_rate_decay",
+        "callbacks",
+        "scoring",
+        "weight_decay",
+        "resume",
+    )
+
+
+class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
+    """A multilayer perceptron that classifies: scikit-learn's ``MLPClassifier``, trained by compiled kernels.
+
+    Every parameter, attribute and method of scikit-learn's class means the same here, and with the same
+    ``random_state`` the same numbers are drawn. The parameters below are further ones, all keyword-only.
+
+    Parameters
+    ----------
+    activation : also "leaky_relu" (max(z, 0.01 z)), "silu" (z / (1 + exp(-z))) and "gelu" (its tanh form, Hendrycks and
+        Gimpel, 2016)
+    class_weight : None, "balanced" or {class: weight}; multiplies ``sample_weight`` as elsewhere in scikit-learn
+    label_smoothing : share e of each label's probability that goes to all C classes alike: (1 - e) [c = y] + e / C
+        (Szegedy et al., 2016, section 7); of a binary or multilabel target, (1 - e) y + e / 2
+    threads : the most threads to use, None for as many as this process may; results never depend on it
+    time_budget : seconds after which training ends, with the epoch that is under way
+    learning_rate_decay : multiplies the learning rate after each epoch
+    callbacks : functions that are called with each epoch's figures (``fastmlp.history.EpochFigures``); one that returns
+        True ends the training
+    scoring : what ``early_stopping`` looks at: a scorer or its name; None for ``score``
+    weight_decay : decoupled weight decay w: a step also takes learning_rate * w * W off the weights (AdamW; Loshchilov
+        and Hutter, 2019, algorithm 2), for solver "adam"
+    resume : with ``warm_start``, go on with the optimiser's state, the random numbers and the learning rate of the last
+        fit: N epochs and then M are the same, bit for bit, as N + M
+
+    Attributes
+    ----------
+    validation_loss_curve_ : the loss after each epoch on rows held out, without the penalty; of ``early_stopping`` or
+        ``fit(..., X_val=, y_val=)``
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **sklearn.neural_network.MLPClassifier._parameter_constraints,
+        **_EXTRA_CONSTRAINTS,
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: ArrayLike = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        class_weight: Mapping[Any, float] | str | None = None,
+        label_smoothing: float = 0.0,
+        threads: int | None = None,
+        time_budget: float | None = None,
+        learning_rate_decay: float | None = None,
+        callbacks: Iterable[Callable[[Any], object]] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        weight_decay: float = 0.0,
+        resume: bool = False,
+    ) -> None:
+        given = dict(locals())
+        sklearn.neural_network.MLPClassifier.__init__(self, **{name: given[name] for name in _OF_CLASSIFIER})
+        self.class_weight, self.label_smoothing = class_weight, label_smoothing
+        self._take_extras(given)
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> "MLPClassifier":
+        """Train on X (N, D) and y, (N,) labels or (N, C) zeros and ones, and return self.
+
+        sample_weight : (N,), what each row counts
+        X_val, y_val : rows to measure after each epoch; ``early_stopping`` uses these and sets none aside
+        """
+        with self._holding_out(X_val, y_val):
+            weights = self._weights(y, sample_weight)
+            sklearn.neural_network.MLPClassifier.fit(self, X, y, weights)
+        return self
+
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
+    ) -> "MLPClassifier":
+        """Train one epoch on X (N, D) and y, and return self.
+
+        sample_weight : (N,), what each row counts; classes : all labels that there will be, for the first call
+        """
+        if self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all rows at once: give partial_fit a dict of weights")
+        sklearn.neural_network.MLPClassifier.partial_fit(self, X, y, self._weights(y, sample_weight), classes)
+        return self
+
+    def _weights(self, y: ArrayLike, sample_weight: ArrayLike | None) -> ArrayLike | None:
+        if self.class_weight is None:
+            return sample_weight
+        weights = compute_sample_weight(self.class_weight, y)
+        return weights if sample_weight is None else weights * np.asarray(sample_weight)
+
+
+class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
+    """A multilayer perceptron for numbers: scikit-learn's ``MLPRegressor``, trained by compiled kernels.
+
+    Every parameter, attribute and method of scikit-learn's class means the same here, and with the same
+    ``random_state`` the same numbers are drawn. Further parameters, all keyword-only, are those of
+    ``fastmlp.MLPClassifier``, but for ``class_weight`` and ``label_smoothing``.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **sklearn.neural_network.MLPRegressor._parameter_constraints,
+        **_EXTRA_CONSTRAINTS,
+    }
+    label_smoothing = 0.0
+
+    def __init__(
+        self,
+        loss: str = "squared_error",
+        hidden_layer_sizes: ArrayLike = (100,),
+        activation: str = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        threads: int | None = None,
+        time_budget: float | None = None,
+        learning_rate_decay: float | None = None,
+        callbacks: Iterable[Callable[[Any], object]] | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        weight_decay: float = 0.0,
+        resume: bool = False,
+    ) -> None:
+        given = dict(locals())
+        sklearn.neural_network.MLPRegressor.__init__(self, **{name: given[name] for name in _OF_REGRESSOR})
+        self._take_extras(given)
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> "MLPRegressor":
+        """Train on X (N, D) and y, (N,) or (N, C) numbers, and return self.
+
+        sample_weight : (N,), what each row counts
+        X_val, y_val : rows to measure after each epoch; ``early_stopping`` uses these and sets none aside
+        """
+        with self._holding_out(X_val, y_val):
+            sklearn.neural_network.MLPRegressor.fit(self, X, y, sample_weight)
+        return self

@@ -1,0 +1,137 @@
+"""How the estimators train and predict: scikit-learn's private seams, carried out by the engine.
+
+scikit-learn's ``fit`` checks parameters and data and draws the first weights, then calls ``_fit_stochastic`` or
+``_loss_grad_lbfgs``; its ``predict`` calls ``_forward_pass_fast``. Those, and ``_fit`` around them, are replaced here.
+``tests/test_sklearn_own.py`` tells if a release of scikit-learn moves them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.utils.validation import validate_data
+
+from fastmlp import translate
+from fastmlp.engine import Engine
+from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
+from fastmlp.heldout import check_held_out
+from fastmlp.kernels import update
+from fastmlp.stochastic import StochasticFit
+from fastmlp.threads import thread_limit
+from fastmlp.visiting import to_visit
+
+_OUTPUT_ACTIVATIONS = {
+    "identity": lambda scores: scores,
+    "logistic": lambda scores: expit(scores, out=scores),
+    "exp": lambda scores: np.exp(scores, out=scores),
+}
+
+
+class CompiledFit:
+    """What replaces scikit-learn's arithmetic in a subclass of its estimators."""
+
+    _given: tuple[Any, Any] | None = None  # X_val and y_val while fit runs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew when it is needed."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[misc]
+        state.pop("_predicting", None)
+        return state
+
+    # ---- training ----
+
+    @contextmanager
+    def _holding_out(self, X_val: Any, y_val: Any) -> Iterator[None]:
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together")
+        if X_val is not None:
+            self._given = (X_val, y_val)
+        try:
+            yield
+        finally:
+            self.__dict__.pop("_given", None)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
+        """Fit, or leave everything as it was."""
+        before = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
+        try:
+            return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)  # type: ignore[misc]
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
+        super()._initialize(y, layer_units, dtype)  # type: ignore[misc]
+        self.validation_loss_curve_: list[float] = []
+
+    def _fit_stochastic(
+        self, X: Any, y: Any, sample_weight: Any, activations: Any, deltas: Any, coef_grads: Any, intercept_grads: Any,
+        layer_units: Any, incremental: bool,
+    ) -> None:  # fmt: skip
+        if self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        given = None if self._given is None else check_held_out(self, *self._given)
+        StochasticFit(self, X, y, sample_weight, given, incremental).run()
+
+    def _fit_lbfgs(self, X: Any, y: Any, sample_weight: Any, *scratch: Any) -> None:
+        with self._evaluator(X, y, sample_weight) as self._evaluate:
+            try:
+                super()._fit_lbfgs(X, y, sample_weight, *scratch)  # type: ignore[misc]
+            finally:
+                del self._evaluate
+
+    def _loss_grad_lbfgs(
+        self, packed: NDArray[Any], X: Any, y: Any, sample_weight: Any, *scratch: Any
+    ) -> tuple[float, NDArray[Any]]:
+        if not hasattr(self, "_evaluate"):
+            with self._evaluator(X, y, sample_weight) as self._evaluate:
+                try:
+                    return self._loss_grad_lbfgs(packed, X, y, sample_weight)
+                finally:
+                    del self._evaluate
+        self._unpack(packed)
+        total = X.shape[0] if sample_weight is None else sample_weight.sum()
+        loss, gradients = self._evaluate(translate.parameters_of(self), self.alpha / total)
+        coefs, intercepts = translate.coefficients_of(gradients)
+        return loss, np.concatenate([gradient.ravel() for gradient in coefs + intercepts])
+
+    @contextmanager
+    def _evaluator(self, X: Any, y: Any, sample_weight: Any) -> Iterator[Evaluate]:
+        dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
+        design = translate.architecture_of(self, dtype)
+        batch_size = min(GRADIENT_ROWS, X.shape[0])
+        visits = to_visit(X, design.sizes[1])
+        engine = Engine(design, batch_size, update.ACCUMULATE, thread_limit(self.threads), *visits)
+        rows = translate.as_rows(X, dtype)
+        engine.compile(rows)
+        with loss_and_gradient(
+            engine, rows, translate.as_targets(self, y, sample_weight, dtype), X.shape[0]
+        ) as evaluate:
+            yield evaluate
+
+    # ---- predicting ----
+
+    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> NDArray[Any]:
+        """Return the outputs (N, C) of rows X (N, D)."""
+        if check_input:
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        engine = self._engine_to_predict(X)
+        is_softmax = self.out_activation_ == "softmax"
+        outputs, _ = engine.predictor.outputs(translate.as_rows(X, engine.dtype), X.shape[0], is_softmax)
+        return outputs if is_softmax else _OUTPUT_ACTIVATIONS[self.out_activation_](outputs)
+
+    def _engine_to_predict(self, X: Any) -> Engine:
+        """Return an engine with the coefficients as they are now: they are attributes that anyone may set."""
+        if hasattr(self, "_live"):
+            return self._live
+        dtype = np.result_type(X.dtype if X.dtype.kind == "f" else np.float64, self.coefs_[0].dtype)
+        design = translate.architecture_of(self, np.float32 if dtype.itemsize < 8 else np.float64)
+        engine = getattr(self, "_predicting", None)
+        if engine is None or engine.architecture != design:
+            engine = self._predicting = Engine(design, 1, update.SGD, thread_limit(self.threads))
+        translate.load_parameters(self, engine)
+        return engine

@@ -1,0 +1,94 @@
+"""What an optimiser carries from epoch to epoch, with scikit-learn's learning rate schedules."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.engine import Engine
+from fastmlp.kernels import update
+from fastmlp.kernels.jit import Choice
+from fastmlp.kernels.update import Descent
+from fastmlp.schedule import correct_bias
+
+SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
+
+Ints = NDArray[np.int64]
+
+
+def rule_of(solver: str, momentum: float, nesterov: bool) -> Choice:
+    """Return the rule with which kernels apply a gradient."""
+    if solver == "adam":
+        return update.ADAM
+    if momentum == 0:
+        return update.SGD
+    return update.NESTEROV if nesterov else update.MOMENTUM
+
+
+@dataclass
+class Optimizer:
+    """The state of an optimiser. Its numbers for each weight lie in the engine, behind the weights."""
+
+    engine: Engine
+    learning_rate: float
+    random: np.random.RandomState
+    split: tuple[Ints, Ints] | None = None  # the rows that are trained on and those that are held out, if any are
+    steps: int = 0
+    order: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # of the last epoch, for the next shuffle
+
+    def go_on_from(self, last: "Optimizer", shuffled: bool) -> None:
+        """Take up the state of an earlier call, with the order of its rows if these are ``shuffled`` on."""
+        if last.engine.rule is not self.engine.rule:
+            return
+        self.learning_rate, self.steps = last.learning_rate, last.steps
+        if shuffled and len(last.order) == len(self.order):
+            self.order = last.order
+        for slot in range(1, len(self.engine.slots)):
+            self.engine.write(last.engine.read(slot), slot)
+
+    def next_order(self, shuffle: bool) -> Ints:
+        """Return the order of the next epoch: the last one shuffled, by the draws that scikit-learn makes."""
+        if shuffle:
+            swaps = np.arange(len(self.order))
+            self.random.shuffle(swaps)
+            self.order = self.order[swaps]
+        return self.order
+
+    def rates(self, count: int, betas: tuple[float, float]) -> NDArray[np.float64]:
+        """Return the next learning rates, for Adam corrected for the bias of its averages, and count the steps."""
+        rates = np.full(count, self.learning_rate)
+        if self.engine.rule is update.ADAM:
+            rates = correct_bias(rates, self.steps, betas)
+        self.steps += count
+        return rates
+
+    def end_epoch(self, options: Any, rows_seen: int) -> None:
+        """Let the learning rate change as an epoch ends. options: an estimator; rows_seen: since its first fit."""
+        if options.solver == "sgd" and options.learning_rate == "invscaling":
+            self.learning_rate = options.learning_rate_init / (rows_seen + 1) ** options.power_t
+        if options.learning_rate_decay is not None:
+            self.learning_rate *= options.learning_rate_decay
+
+    def end_without_progress(self, options: Any, reason: str) -> bool:
+        """Tell whether training ends where it makes no progress; "adaptive" rates become smaller first."""
+        if options.solver == "sgd" and options.learning_rate == "adaptive":
+            if self.learning_rate > SMALLEST_RATE:
+                self.learning_rate /= RATE_DIVISOR
+                _say(options, f"{reason} Setting learning rate to {self.learning_rate:f}")
+                return False
+            reason += " Learning rate too small."
+        _say(options, f"{reason} Stopping.")
+        return True
+
+
+def descent_of(options: Any) -> Descent:
+    """Return the numbers that all steps of an estimator have in common."""
+    if options.solver == "adam":
+        return Descent(momentum=options.beta_1, second_momentum=options.beta_2, epsilon=options.epsilon)
+    return Descent(momentum=float(options.momentum))
+
+
+def _say(options: Any, text: str) -> None:
+    if options.verbose:
+        print(text)

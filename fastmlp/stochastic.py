@@ -1,0 +1,221 @@
+"""Training an estimator by minibatches: scikit-learn's epochs and reasons to end, the engine's arithmetic."""
+
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from fastmlp import translate
+from fastmlp.engine import Engine, Train
+from fastmlp.errors import DivergedError
+from fastmlp.heldout import HeldOut, split_rows, take_rows
+from fastmlp.history import EpochFigures
+from fastmlp.kernels.inputs import ENTRIES
+from fastmlp.optimizer import Optimizer, descent_of, rule_of
+from fastmlp.progress import is_finite, note_loss, note_score, why_to_end
+from fastmlp.steps import shares_of, steps_of
+from fastmlp.threads import thread_limit
+from fastmlp.visiting import to_visit
+
+Estimator = Any
+
+
+class StochasticFit:
+    """One call of ``fit`` or ``partial_fit`` with the solver "sgd" or "adam".
+
+    X: (N, D), y: (N, C), sample_weight: (N,) or None: as scikit-learn has checked them
+    given: rows to measure, or None; ``early_stopping`` then sets some aside
+    incremental: one epoch that goes on from the last call
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        X: Any,
+        y: NDArray[Any],
+        sample_weight: Any,
+        given: HeldOut | None,
+        incremental: bool,
+    ) -> None:
+        self.estimator, self.incremental, self.held_out = estimator, incremental, given
+        last = getattr(estimator, "_optimizer", None)
+        self.resumes = last is not None and estimator.warm_start and estimator.resume and not incremental
+        if self.resumes:
+            estimator._random_state = last.random
+        train_rows = np.arange(len(y))
+        if estimator.early_stopping and given is None:
+            split = last.split if self.resumes else split_rows(estimator, y, estimator._random_state)
+            train_rows, held_out = split
+            self.held_out = take_rows(estimator, X, y, sample_weight, held_out)
+        else:
+            split = None
+        self.train_rows = train_rows
+        self.batch_size = _batch_size(estimator, len(train_rows))
+        self.engine = self._new_engine(X)
+        self.rows = translate.as_rows(X, X.dtype)
+        self.targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
+        self.engine.compile(self.rows)
+        translate.load_parameters(estimator, self.engine)
+        self.optimizer = Optimizer(self.engine, estimator.learning_rate_init, estimator._random_state, split)
+        self.optimizer.order = np.arange(len(train_rows))
+        if last is not None and (self.resumes or incremental):
+            self.optimizer.go_on_from(last, shuffled=self.resumes)
+        self.descent = descent_of(estimator)
+        self.best: NDArray[Any] | None = None
+
+    def _new_engine(self, X: Any) -> Engine:
+        estimator = self.estimator
+        design = translate.architecture_of(estimator, X.dtype)
+        rule = rule_of(estimator.solver, estimator.momentum, estimator.nesterovs_momentum)
+        visits = to_visit(X, design.sizes[1])
+        squares = estimator.alpha > 0 and visits[0] is not ENTRIES
+        return Engine(design, self.batch_size, rule, thread_limit(estimator.threads), *visits, squares)
+
+    # ---- running ----
+
+    def run(self) -> None:
+        """Train until there is a reason to end, and leave the coefficients in the estimator."""
+        estimator = self.estimator
+        estimator._live, estimator.n_iter_ = self.engine, 0
+        try:
+            with self.engine.trainer(self.rows) as train:
+                self._train_epochs(train)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+        finally:
+            del estimator._live
+        if self.best is not None:
+            self.engine.slots[0] = self.best
+        translate.store_parameters(estimator, self.engine)
+        if estimator.early_stopping:
+            self._restore_best()
+        estimator._optimizer = self.optimizer
+
+    def _train_epochs(self, train: Train) -> None:
+        estimator, began = self.estimator, time.perf_counter()
+        budget = np.inf if estimator.time_budget is None else estimator.time_budget
+        while not (self._epoch(train) or self.incremental or time.perf_counter() - began > budget):
+            if estimator.n_iter_ == estimator.max_iter:
+                _warn(
+                    f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization "
+                    "hasn't converged yet."
+                )
+                return
+
+    def _epoch(self, train: Train) -> bool:
+        """Train an epoch, record it, and tell whether it is the last."""
+        estimator = self.estimator
+        began = time.perf_counter()
+        loss = self._train_once(train)
+        seconds = time.perf_counter() - began
+        estimator.n_iter_ += 1
+        estimator.loss_ = loss
+        estimator.t_ += len(self.train_rows)
+        estimator.loss_curve_.append(loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        if not (is_finite(loss) and self.engine.is_finite()):
+            self._diverge()
+            return True
+        validation_loss, score = self._measure()
+        ends = self._is_asked_to_end(loss, validation_loss, score, seconds)
+        self.optimizer.end_epoch(estimator, estimator.t_)
+        return ends or self._has_converged()
+
+    def _train_once(self, train: Train) -> float:
+        """Train every row once, and return the mean loss of the minibatches, the penalty counted."""
+        estimator, engine = self.estimator, self.engine
+        order = self.train_rows[self.optimizer.next_order(estimator.shuffle)]
+        shares = shares_of(order, self.batch_size, self.targets.weights)
+        rates = self.optimizer.rates(len(shares), (estimator.beta_1, estimator.beta_2))
+        shrinkage = self.optimizer.learning_rate * estimator.weight_decay
+        decays = estimator.alpha * shares
+        before = 0.0 if engine.squares or not estimator.alpha else engine.sum_of_squares()
+        total = train(self.targets, order, steps_of(rates, shares, decays, shrinkage), self.descent) / len(order)
+        if engine.squares or not estimator.alpha:
+            return total
+        # every step would have to look at all weights of sparse columns: the mean of before and after stands for them
+        return total + decays.mean() / 2 * (before + engine.sum_of_squares()) / 2
+
+    def _measure(self) -> tuple[float | None, float | None]:
+        """Return loss and score on the rows held out, if there are any, and keep the parameters if these are best."""
+        estimator, held_out = self.estimator, self.held_out
+        if held_out is None:
+            note_loss(estimator)
+            return None, None
+        X = translate.as_rows(held_out.X, self.engine.dtype)
+        scores, _ = self.engine.predictor.outputs(X, held_out.X.shape[0], probabilities=False)
+        loss = held_out.loss(estimator, scores)
+        estimator.validation_loss_curve_.append(loss)
+        if not estimator.early_stopping:
+            note_loss(estimator)
+            return loss, None
+        score = held_out.score(estimator)
+        if note_score(estimator, score):
+            self.best = self.engine.slots[0].copy()
+        return loss, score
+
+    # ---- ending ----
+
+    def _is_asked_to_end(self, loss: float, validation_loss: float | None, score: float | None, seconds: float) -> bool:
+        estimator = self.estimator
+        figures = EpochFigures(
+            epoch=estimator.n_iter_,
+            epochs=estimator.max_iter,
+            loss=loss,
+            validation_loss=validation_loss,
+            validation_accuracy=None,
+            learning_rate=self.optimizer.learning_rate,
+            seconds=seconds,
+            rows=len(self.train_rows),
+            validation_score=score,
+        )
+        answers = [callback(figures) for callback in estimator.callbacks or ()]
+        return any(answer is True or answer is np.True_ for answer in answers)
+
+    def _has_converged(self) -> bool:
+        estimator = self.estimator
+        reason = why_to_end(estimator)
+        if reason is None:
+            return False
+        if self.optimizer.end_without_progress(estimator, reason):
+            return True
+        estimator._no_improvement_count = 0
+        return False
+
+    def _diverge(self) -> None:
+        """End where the loss is not finite any more: with the best parameters if they were kept, else by an error."""
+        estimator = self.estimator
+        text = (
+            f"the loss stopped being finite in epoch {estimator.n_iter_}. Likely causes: learning_rate_init="
+            f"{estimator.learning_rate_init:g} is too high, or X is not scaled (aim for values near 1)"
+        )
+        if not estimator.early_stopping:
+            raise DivergedError(text)
+        estimator.validation_scores_.append(float("nan"))
+        _warn(f"{text}; the best weights by validation score are restored")
+
+    def _restore_best(self) -> None:
+        """Keep the best coefficients of this and earlier calls for later ones, and set them."""
+        estimator = self.estimator
+        if self.best is not None:
+            estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
+        estimator.coefs_ = [W.copy() for W in estimator._best_coefs]
+        estimator.intercepts_ = [b.copy() for b in estimator._best_intercepts]
+
+
+def _batch_size(estimator: Estimator, rows: int) -> int:
+    if estimator.batch_size == "auto":
+        return min(200, rows)
+    if estimator.batch_size > rows:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
+        )
+    return int(min(estimator.batch_size, rows))
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, ConvergenceWarning, stacklevel=2)
