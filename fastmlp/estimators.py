@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
 import sklearn.neural_network
 from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
-from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from fastmlp.fitting import CompiledFit
@@ -143,27 +141,8 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         X_val, y_val : rows to measure after each epoch; ``early_stopping`` uses these and sets none aside
         """
         with self._holding_out(X_val, y_val):
-            weights = self._weights(y, sample_weight)
-            sklearn.neural_network.MLPClassifier.fit(self, X, y, weights)
+            sklearn.neural_network.MLPClassifier.fit(self, X, y, sample_weight)
         return self
-
-    def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
-    ) -> "MLPClassifier":
-        """Train one epoch on X (N, D) and y, and return self.
-
-        sample_weight : (N,), what each row counts; classes : all labels that there will be, for the first call
-        """
-        if self.class_weight == "balanced":
-            raise ValueError("class_weight='balanced' needs all rows at once: give partial_fit a dict of weights")
-        sklearn.neural_network.MLPClassifier.partial_fit(self, X, y, self._weights(y, sample_weight), classes)
-        return self
-
-    def _weights(self, y: ArrayLike, sample_weight: ArrayLike | None) -> ArrayLike | None:
-        if self.class_weight is None:
-            return sample_weight
-        weights = compute_sample_weight(self.class_weight, y)
-        return weights if sample_weight is None else weights * np.asarray(sample_weight)
 
 
 class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
@@ -178,7 +157,7 @@ class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
         **sklearn.neural_network.MLPRegressor._parameter_constraints,
         **_EXTRA_CONSTRAINTS,
     }
-    label_smoothing = 0.0
+    class_weight, label_smoothing = None, 0.0
 
     def __init__(
         self,

@@ -5,17 +5,19 @@ scikit-learn's ``fit`` checks parameters and data and draws the first weights, t
 ``tests/test_sklearn_own.py`` tells if a release of scikit-learn moves them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
 from fastmlp import translate
 from fastmlp.engine import Engine
+from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
 from fastmlp.kernels import update
@@ -34,10 +36,20 @@ class CompiledFit:
     """What replaces scikit-learn's arithmetic in a subclass of its estimators."""
 
     _given: tuple[Any, Any] | None = None  # X_val and y_val while fit runs
+    _divergence: str | None = None  # why training ended, where it diverged
+    # what scikit-learn's classes have
+    alpha: float
+    early_stopping: bool
+    out_activation_: str
+    coefs_: list[NDArray[Any]]
+    _unpack: Callable[[NDArray[Any]], None]
+    # what the estimators add
+    class_weight: Any
+    threads: int | None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is made anew when it is needed."""
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[misc]
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         state.pop("_predicting", None)
         return state
 
@@ -55,14 +67,30 @@ class CompiledFit:
             self.__dict__.pop("_given", None)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Any:
-        """Fit, or leave everything as it was."""
+        """Fit, or leave everything as it was. Raises DivergedError where the parameters or the loss are not finite."""
         before = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
         try:
-            return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)  # type: ignore[misc]
-        except BaseException:
+            weights = self._weights(y, sample_weight, incremental)
+            super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
+            if self._divergence is not None:
+                raise DivergedError(self._divergence)
+            return self
+        except BaseException as error:
+            divergence = self._divergence
             vars(self).clear()
             vars(self).update(before)
+            if divergence is not None and not isinstance(error, DivergedError):
+                raise DivergedError(f"{error} {divergence}") from None
             raise
+
+    def _weights(self, y: Any, sample_weight: Any, incremental: bool) -> Any:
+        """Return the weights of rows, those of their classes counted."""
+        if self.class_weight is None:
+            return sample_weight
+        if incremental and self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' needs all rows at once: give partial_fit a dict of weights")
+        weights = compute_sample_weight(self.class_weight, y)
+        return weights if sample_weight is None else weights * np.asarray(sample_weight)
 
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)  # type: ignore[misc]
@@ -126,11 +154,12 @@ class CompiledFit:
 
     def _engine_to_predict(self, X: Any) -> Engine:
         """Return an engine with the coefficients as they are now: they are attributes that anyone may set."""
-        if hasattr(self, "_live"):
-            return self._live
+        live: Engine | None = getattr(self, "_live", None)
+        if live is not None:
+            return live
         dtype = np.result_type(X.dtype if X.dtype.kind == "f" else np.float64, self.coefs_[0].dtype)
         design = translate.architecture_of(self, np.float32 if dtype.itemsize < 8 else np.float64)
-        engine = getattr(self, "_predicting", None)
+        engine: Engine | None = getattr(self, "_predicting", None)
         if engine is None or engine.architecture != design:
             engine = self._predicting = Engine(design, 1, update.SGD, thread_limit(self.threads))
         translate.load_parameters(self, engine)

@@ -19,7 +19,7 @@ def note_score(estimator: Estimator, score: float) -> bool:
     if estimator.verbose:
         print(f"Validation score: {score:f}")
     _count(estimator, score < estimator.best_validation_score_ + estimator.tol)
-    is_best = score > estimator.best_validation_score_
+    is_best = bool(score > estimator.best_validation_score_)
     if is_best:
         estimator.best_validation_score_ = score
     return is_best

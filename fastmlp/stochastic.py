@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import translate
 from fastmlp.engine import Engine, Train
-from fastmlp.errors import DivergedError
 from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.history import EpochFigures
 from fastmlp.kernels.inputs import ENTRIES
@@ -41,28 +40,27 @@ class StochasticFit:
         incremental: bool,
     ) -> None:
         self.estimator, self.incremental, self.held_out = estimator, incremental, given
-        last = getattr(estimator, "_optimizer", None)
-        self.resumes = last is not None and estimator.warm_start and estimator.resume and not incremental
-        if self.resumes:
-            estimator._random_state = last.random
-        train_rows = np.arange(len(y))
+        last: Optimizer | None = getattr(estimator, "_optimizer", None)
+        resumed = last if estimator.warm_start and estimator.resume and not incremental else None
+        if resumed is not None:
+            estimator._random_state = resumed.random
+        split = None
+        self.train_rows = np.arange(len(y))
         if estimator.early_stopping and given is None:
-            split = last.split if self.resumes else split_rows(estimator, y, estimator._random_state)
-            train_rows, held_out = split
+            again = resumed.split if resumed is not None else None
+            split = again or split_rows(estimator, y, estimator._random_state)
+            self.train_rows, held_out = split
             self.held_out = take_rows(estimator, X, y, sample_weight, held_out)
-        else:
-            split = None
-        self.train_rows = train_rows
-        self.batch_size = _batch_size(estimator, len(train_rows))
+        self.batch_size = _batch_size(estimator, len(self.train_rows))
         self.engine = self._new_engine(X)
         self.rows = translate.as_rows(X, X.dtype)
         self.targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
         self.engine.compile(self.rows)
         translate.load_parameters(estimator, self.engine)
         self.optimizer = Optimizer(self.engine, estimator.learning_rate_init, estimator._random_state, split)
-        self.optimizer.order = np.arange(len(train_rows))
-        if last is not None and (self.resumes or incremental):
-            self.optimizer.go_on_from(last, shuffled=self.resumes)
+        self.optimizer.order = np.arange(len(self.train_rows))
+        if last is not None and (resumed is not None or incremental):
+            self.optimizer.go_on_from(last, shuffled=resumed is not None)
         self.descent = descent_of(estimator)
         self.best: NDArray[Any] | None = None
 
@@ -138,7 +136,7 @@ class StochasticFit:
         if engine.squares or not estimator.alpha:
             return total
         # every step would have to look at all weights of sparse columns: the mean of before and after stands for them
-        return total + decays.mean() / 2 * (before + engine.sum_of_squares()) / 2
+        return total + float(decays.mean()) / 4 * (before + engine.sum_of_squares())
 
     def _measure(self) -> tuple[float | None, float | None]:
         """Return loss and score on the rows held out, if there are any, and keep the parameters if these are best."""
@@ -190,11 +188,12 @@ class StochasticFit:
         """End where the loss is not finite any more: with the best parameters if they were kept, else by an error."""
         estimator = self.estimator
         text = (
-            f"the loss stopped being finite in epoch {estimator.n_iter_}. Likely causes: learning_rate_init="
+            f"The loss stopped being finite in epoch {estimator.n_iter_}. Likely causes: learning_rate_init="
             f"{estimator.learning_rate_init:g} is too high, or X is not scaled (aim for values near 1)"
         )
         if not estimator.early_stopping:
-            raise DivergedError(text)
+            estimator._divergence = text
+            return
         estimator.validation_scores_.append(float("nan"))
         _warn(f"{text}; the best weights by validation score are restored")
 
