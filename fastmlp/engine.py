@@ -14,7 +14,7 @@ from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
-from fastmlp.kernels.jit import Choice
+from fastmlp.kernels.jit import Choice, entry_of
 from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.kernels.update import Descent
@@ -23,6 +23,9 @@ from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, usefu
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
+
+_EPOCHS: dict[np.dtype[np.floating], Any] = {}
+"""The compiled epoch for each dtype: finding out the types of its arguments takes longer than a small epoch."""
 
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
@@ -110,15 +113,16 @@ class Engine:
     # ---- running ----
 
     def compile(self, rows: Rows) -> None:
-        """Compile the kernels that training and predicting such rows need, or load them from disk."""
+        """Compile the kernels that training on such rows needs, or load them from disk."""
         design = self.architecture
         chosen = program.Program(design.activation_choice, design.loss, self.rule, self.visiting, self.squares)
         program.assemble(self._layout.layers, self.dtype, chosen)
-        network = Network(self._layout.layers, self._buffer, self._layout.size)
-        work = self._work_to_train(rows, repeated=False)
-        nothing = labels_of(NO_LABELS, self.dtype)
-        epoch(network, rows, nothing, NO_ORDER, 0, 0, 1, np.zeros((0, 4)), work, Member(0, 1), Descent())
-        self.predictor.compile(rows)
+        if self.dtype not in _EPOCHS:
+            network = Network(self._layout.layers, self._buffer, self._layout.size)
+            work = self._work_to_train(rows, repeated=False)
+            nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
+            arguments = (network, rows, nothing, NO_ORDER, 0, 0, 1, np.zeros((0, 4)), work, member, Descent())
+            _EPOCHS[self.dtype] = entry_of(epoch, arguments)
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
@@ -132,13 +136,14 @@ class Engine:
         work = self._work_to_train(rows, repeated)
         batch_size, stride = self.batch_size, self._rows_per_call()
         others = range(1, self.members)
+        run = _EPOCHS[self.dtype]
 
         with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
             def train(targets: Targets, order: Ints, steps: NDArray[np.float64], descent: Descent) -> float:
                 def call(member: int) -> float:
                     me = Member(member, self.members)
-                    return float(epoch(network, rows, targets, order, first, last, batch_size, own, work, me, descent))
+                    return float(run(network, rows, targets, order, first, last, batch_size, own, work, me, descent))
 
                 total = 0.0
                 for first in range(0, len(order), stride):

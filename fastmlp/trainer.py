@@ -129,6 +129,7 @@ class Trainer:
             None if held_out is None else Samples(self._rows(held_out[0]), labels_of(held_out[1], engine.dtype))
         )
         engine.compile(data)
+        engine.predictor.compile(data)
         self.compile_seconds = time.perf_counter() - began
         engine.write(start)
         self._engine, self.classes_, self._start = engine, classes, None
@@ -235,7 +236,7 @@ class Trainer:
             if self._engine is not None:
                 raise ValueError(f"parameters must be of layers {self._engine.sizes} as fitted, got {sizes}")
             self._engine = self._new_engine(sizes, self._rule(), self.options.batch_size)
-            self._engine.compile(self._rows(np.zeros((1, sizes[0]), self.options.dtype)))
+            self._engine.predictor.compile(self._rows(np.zeros((1, sizes[0]), self.options.dtype)))
             self.classes_ = np.arange(sizes[-1])
         self._engine.write(checked)
         self._start = checked

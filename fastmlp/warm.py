@@ -36,6 +36,7 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
         for engine in _engines(dtype):
             rows = (sparse if engine.visiting is ENTRIES else dense)[0]
             engine.compile(rows)
+            engine.predictor.compile(rows)
             engine.predictor.compile(rows, single=True)
     return time.perf_counter() - began
 

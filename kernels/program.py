@@ -1,5 +1,6 @@
 """Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -61,25 +62,48 @@ class Program(NamedTuple):
 
 def assemble(layers: np.ndarray, dtype, chosen: Program) -> None:
     """Compile or load the kernels of each layer and write their addresses into its record."""
-    activation, rule, visiting = chosen.activation, chosen.rule, chosen.visiting
-    M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    rows_and_targets = (M, targets_type(dtype), _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
-    layers["loss"] = address_of(LOSSES[chosen.loss], rows_and_targets)
-    layers["transpose"] = address_of(transpose_rows, (M, _INT, _INT, M, _INT))
     for l, layer in enumerate(layers):
-        forward, backward, rows = _KERNELS[visiting if l == 0 else EVERYTHING]
-        tile, row = (typeof(Shape(count, int(layer["vectors"]))) for count in (rows, 1))
-        is_output = l == len(layers) - 1
-        choice = typeof(IDENTITY if is_output else activation)
-        layer["affine"] = _affine_address(forward, tile, choice, dtype)
-        if not is_output:
-            block = typeof(Shape(ROWS, int(layer["vectors"])))
-            layer["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT))
-        layer["update"] = address_of(backward, (tile, typeof(rule), I, M, _INT, P, _INT, _INT, _INT, _DESCENT))
-        layer["update_biases"] = address_of(update_biases, (row, typeof(rule), M, _INT, P, _INT, _DESCENT))
-        if chosen.squares:
-            layer["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
-    _assemble_visits(layers[0], I, P, rule, visiting)
+        place = (l == 0, l == len(layers) - 1)
+        for name, address in _addresses(np.dtype(dtype), chosen, int(layer["vectors"]), *place):
+            layer[name] = address
+
+
+@cache
+def _addresses(dtype, chosen: Program, vectors: int, is_first: bool, is_output: bool) -> tuple[tuple[str, int], ...]:
+    """Return the kernels of a layer with panels of so many vectors: found once, as small networks are made often."""
+    M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
+    rule, visiting = typeof(chosen.rule), chosen.visiting if is_first else EVERYTHING
+    forward, backward, rows = _KERNELS[visiting]
+    tile, block, row = (typeof(Shape(count, vectors)) for count in (rows, ROWS, 1))
+    choice = typeof(IDENTITY if is_output else chosen.activation)
+    found = {
+        "affine": _affine_address(forward, tile, choice, dtype),
+        "update": address_of(backward, (tile, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
+        "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
+        "transpose": address_of(transpose_rows, (M, _INT, _INT, M, _INT)),
+    }
+    if is_output:
+        targets = targets_type(dtype)
+        arguments = (M, targets, _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
+        found["loss"] = address_of(LOSSES[chosen.loss], arguments)
+    else:
+        found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT))
+    if chosen.squares:
+        found["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
+    return tuple((found | _visits(visiting, row, rule, I, P)).items())
+
+
+def _visits(visiting, row, rule, inputs, panel) -> dict[str, int]:
+    """Return the kernels that a first layer runs before its products."""
+    found = dict.fromkeys(("mark", "catch_up", "pass_step", "touch_all"), 0)
+    if visiting is NONZEROS:
+        found["mark"] = address_of(mark_nonzeros, (inputs, _INT, _INT))
+    if visiting is ENTRIES:
+        found["mark"] = address_of(link_columns, (inputs, _INT, _INT))
+        found["touch_all"] = address_of(touch_all, (inputs,))
+        found["pass_step"] = address_of(pass_step, (rule, inputs, _INT, _DESCENT))
+        found["catch_up"] = address_of(catch_up, (row, rule, inputs, panel, _STEPS, _INT, _DESCENT))
+    return found
 
 
 def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: bool, rows: int) -> None:
@@ -92,22 +116,10 @@ def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: b
         forward, tile_rows = (first, first_rows) if l == 0 else (affine, rows)
         tile = typeof(Shape(tile_rows, int(layer["vectors"])))
         is_output = l == len(layers) - 1
-        layer["affine"] = _affine_address(forward, tile, typeof(IDENTITY if is_output else activation), dtype)
+        layer["affine"] = _affine_address(forward, tile, typeof(IDENTITY if is_output else activation), np.dtype(dtype))
 
 
+@cache
 def _affine_address(forward, tile, choice, dtype) -> int:
     M, I = matrix_type(dtype), inputs_type(dtype)
     return address_of(forward, (tile, choice, I, M, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
-
-
-def _assemble_visits(first, inputs, panel, rule, visiting):
-    """Write the addresses of what the first layer does before its products."""
-    first["mark"] = first["catch_up"] = first["pass_step"] = first["touch_all"] = 0
-    if visiting is NONZEROS:
-        first["mark"] = address_of(mark_nonzeros, (inputs, _INT, _INT))
-    if visiting is ENTRIES:
-        first["mark"] = address_of(link_columns, (inputs, _INT, _INT))
-        first["touch_all"] = address_of(touch_all, (inputs,))
-        first["pass_step"] = address_of(pass_step, (typeof(rule), inputs, _INT, _DESCENT))
-        row = typeof(Shape(1, int(first["vectors"])))
-        first["catch_up"] = address_of(catch_up, (row, typeof(rule), inputs, panel, _STEPS, _INT, _DESCENT))
