@@ -152,7 +152,8 @@ class Engine:
                     try:
                         calls = [pool.submit(call, member) for member in others] if pool else []
                         total += call(0)
-                        wait(calls)
+                        if calls:
+                            wait(calls)
                     except BaseException:
                         team.abort(work.team)
                         raise

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from fastmlp import shortcuts
 from fastmlp.fitting import CompiledFit
 from fastmlp.options import ACTIVATIONS
 
@@ -143,6 +144,17 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         with self._holding_out(X_val, y_val):
             sklearn.neural_network.MLPClassifier.fit(self, X, y, sample_weight)
         return self
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        plain = shortcuts.plain_classes(X, y) if reset and not self.warm_start else None
+        if plain is None:
+            checked: tuple[Any, Any] = super()._validate_input(X, y, incremental, reset)
+            return checked
+        self._label_binarizer, targets = plain
+        self.classes_ = self._label_binarizer.classes_
+        self.n_features_in_ = X.shape[1]
+        self.__dict__.pop("feature_names_in_", None)
+        return X, targets
 
 
 class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):

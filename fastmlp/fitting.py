@@ -15,7 +15,7 @@ from scipy.special import expit
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
-from fastmlp import translate
+from fastmlp import shortcuts, translate
 from fastmlp.engine import Engine
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
@@ -91,6 +91,11 @@ class CompiledFit:
             raise ValueError("class_weight='balanced' needs all rows at once: give partial_fit a dict of weights")
         weights = compute_sample_weight(self.class_weight, y)
         return weights if sample_weight is None else weights * np.asarray(sample_weight)
+
+    def _validate_params(self) -> None:
+        if not shortcuts.are_known_to_be_valid(self):
+            super()._validate_params()  # type: ignore[misc]
+            shortcuts.note_valid(self)
 
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)  # type: ignore[misc]

@@ -1,6 +1,5 @@
 """Whether training an estimator still makes progress, by its loss or by a score on rows held out."""
 
-import math
 from typing import Any
 
 Estimator = Any
@@ -36,8 +35,3 @@ def why_to_end(estimator: Estimator) -> str | None:
     what = "Validation score" if estimator.early_stopping else "Training loss"
     patience = f"tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
     return f"{what} did not improve more than {patience}"
-
-
-def is_finite(*numbers: float) -> bool:
-    """Tell whether all numbers are finite."""
-    return all(map(math.isfinite, numbers))

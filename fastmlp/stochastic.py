@@ -1,5 +1,6 @@
 """Training an estimator by minibatches: scikit-learn's epochs and reasons to end, the engine's arithmetic."""
 
+import math
 import time
 import warnings
 from typing import Any
@@ -14,7 +15,7 @@ from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.history import EpochFigures
 from fastmlp.kernels.inputs import ENTRIES
 from fastmlp.optimizer import Optimizer, descent_of, rule_of
-from fastmlp.progress import is_finite, note_loss, note_score, why_to_end
+from fastmlp.progress import note_loss, note_score, why_to_end
 from fastmlp.steps import shares_of, steps_of
 from fastmlp.threads import thread_limit
 from fastmlp.visiting import to_visit
@@ -63,6 +64,7 @@ class StochasticFit:
             self.optimizer.go_on_from(last, shuffled=resumed is not None)
         self.descent = descent_of(estimator)
         self.best: NDArray[Any] | None = None
+        self.shares: NDArray[np.float64] | None = None  # of the last epoch's minibatches
 
     def _new_engine(self, X: Any) -> Engine:
         estimator = self.estimator
@@ -115,7 +117,8 @@ class StochasticFit:
         estimator.loss_curve_.append(loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        if not (is_finite(loss) and self.engine.is_finite()):
+        # where only the parameters are not finite, the next loss tells, or scikit-learn's look at them in the end
+        if not (math.isfinite(loss) and (self.held_out is None or self.engine.is_finite())):
             self._diverge()
             return True
         validation_loss, score = self._measure()
@@ -127,7 +130,9 @@ class StochasticFit:
         """Train every row once, and return the mean loss of the minibatches, the penalty counted."""
         estimator, engine = self.estimator, self.engine
         order = self.train_rows[self.optimizer.next_order(estimator.shuffle)]
-        shares = shares_of(order, self.batch_size, self.targets.weights)
+        shares = self.shares
+        if shares is None or self.targets.weights.size:
+            shares = self.shares = shares_of(order, self.batch_size, self.targets.weights)
         rates = self.optimizer.rates(len(shares), (estimator.beta_1, estimator.beta_2))
         shrinkage = self.optimizer.learning_rate * estimator.weight_decay
         decays = estimator.alpha * shares
@@ -160,6 +165,8 @@ class StochasticFit:
 
     def _is_asked_to_end(self, loss: float, validation_loss: float | None, score: float | None, seconds: float) -> bool:
         estimator = self.estimator
+        if not estimator.callbacks:
+            return False
         figures = EpochFigures(
             epoch=estimator.n_iter_,
             epochs=estimator.max_iter,
@@ -171,7 +178,7 @@ class StochasticFit:
             rows=len(self.train_rows),
             validation_score=score,
         )
-        answers = [callback(figures) for callback in estimator.callbacks or ()]
+        answers = [callback(figures) for callback in estimator.callbacks]
         return any(answer is True or answer is np.True_ for answer in answers)
 
     def _has_converged(self) -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+from functools import cache
 from pathlib import Path
 
 # Below this many multiply-adds a minibatch, waiting for one another costs two threads more than they gain
@@ -21,6 +22,7 @@ def available_cpus() -> int:
     return max(1, min(cpus, cpus if quota is None else int(quota + 0.5)))
 
 
+@cache
 def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
     """Return the CPUs' worth of time that the control group allows, None where there is no limit."""
     try:
