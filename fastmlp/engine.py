@@ -1,8 +1,10 @@
 """A network in memory and the team that runs kernels on it: the one bridge from Python objects to ``kernels``."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.architecture import Architecture
 from fastmlp.kernels import layout, program, sparse, team, update, zeros
 from fastmlp.kernels.activation import padding_bias
+from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
@@ -32,28 +35,42 @@ Ints = NDArray[np.int64]
 Train = Callable[[Targets, Ints, NDArray[np.float64], Descent], float]
 
 
-class Engine:
-    """A network, laid out for minibatches of ``batch_size`` and a team.
+@dataclass(frozen=True)
+class Regime:
+    """How a network is trained, apart from what differs from step to step.
 
-    The optimiser's rule is one of those in ``fastmlp.kernels.update``; ``threads`` is the most that it may use;
-    ``visiting`` says what of its inputs training visits (``fastmlp.kernels.inputs``), and ``visited`` how many of a
-    row's, on average: None for all; ``squares`` whether losses hold the squares of weights, which must not be sparse.
+    rule: the optimiser's, one of those in ``fastmlp.kernels.update``; threads: the most to use; visiting: what of its
+    inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
+    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Neither
+    goes together with sparse rows, of whose weights a step looks at few.
     """
+
+    batch_size: int
+    rule: Choice
+    threads: int
+    visiting: Choice = EVERYTHING
+    visited: float | None = None
+    squares: bool = False
+    dropout: Dropout = NO_DROPOUT
+    clip_norm: float = math.inf
+
+    @property
+    def slots(self) -> int:
+        """How many numbers are kept for each weight."""
+        return int(update.SLOTS[self.rule] if self.clip_norm == math.inf else update.KEPT + 1)
+
+
+class Engine:
+    """A network, laid out for the minibatches and the team that a regime of training asks for."""
 
     def __init__(
         self,
         architecture: Architecture,
-        batch_size: int,
-        rule: Choice,
-        threads: int,
-        visiting: Choice = EVERYTHING,
-        visited: float | None = None,
-        squares: bool = False,
+        regime: Regime,
     ) -> None:
-        self._arguments = (architecture, batch_size, rule, threads, visiting, visited, squares)
-        self.architecture, self.rule, self.squares = architecture, rule, squares
-        self.batch_size, self.visiting = batch_size, visiting
-        sizes = architecture.sizes
+        self.architecture, self.regime = architecture, regime
+        batch_size, visiting, visited = regime.batch_size, regime.visiting, regime.visited
+        rule, threads, sizes = regime.rule, regime.threads, architecture.sizes
         work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         alone = visiting is ENTRIES and len(sizes) == 2
@@ -62,12 +79,12 @@ class Engine:
         if visiting is ENTRIES and rule is update.ADAM:
             self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
-        self._buffer = layout.aligned(update.SLOTS[rule] * self._layout.size, self.dtype)
+        self._buffer = layout.aligned(regime.slots * self._layout.size, self.dtype)
         self.predictor = Predictor(architecture, self._buffer, self.members, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be copied and pickled as plain numbers: where kernels lie, and how panels do, another process finds out."""
-        return _restored, (self._arguments, [self.read(slot) for slot in range(len(self.slots))])
+        return _restored, (self.architecture, self.regime, [self.read(slot) for slot in range(len(self.slots))])
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -114,15 +131,23 @@ class Engine:
 
     def compile(self, rows: Rows) -> None:
         """Compile the kernels that training on such rows needs, or load them from disk."""
-        design = self.architecture
-        chosen = program.Program(design.activation_choice, design.loss, self.rule, self.visiting, self.squares)
+        design, regime = self.architecture, self.regime
+        chosen = program.Program(
+            activation=design.activation_choice,
+            loss=design.loss,
+            rule=regime.rule,
+            visiting=regime.visiting,
+            squares=regime.squares,
+            drops=regime.dropout != NO_DROPOUT,
+            clips=regime.clip_norm < math.inf,
+        )
         program.assemble(self._layout.layers, self.dtype, chosen)
         if self.dtype not in _EPOCHS:
             network = Network(self._layout.layers, self._buffer, self._layout.size)
             work = self._work_to_train(rows, repeated=False)
             nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
-            arguments = (network, rows, nothing, NO_ORDER, 0, 0, 1, np.zeros((0, 4)), work, member, Descent())
-            _EPOCHS[self.dtype] = entry_of(epoch, arguments)
+            arguments = (network, rows, nothing, NO_ORDER, 0, 0, 1, np.zeros((0, update.COLUMNS)), work, member)
+            _EPOCHS[self.dtype] = entry_of(epoch, (*arguments, Descent(), NO_DROPOUT, math.inf))
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
@@ -134,7 +159,8 @@ class Engine:
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._work_to_train(rows, repeated)
-        batch_size, stride = self.batch_size, self._rows_per_call()
+        batch_size, stride = self.regime.batch_size, self._rows_per_call()
+        dropout, most = self.regime.dropout, self.regime.clip_norm
         others = range(1, self.members)
         run = _EPOCHS[self.dtype]
 
@@ -143,7 +169,8 @@ class Engine:
             def train(targets: Targets, order: Ints, steps: NDArray[np.float64], descent: Descent) -> float:
                 def call(member: int) -> float:
                     me = Member(member, self.members)
-                    return float(run(network, rows, targets, order, first, last, batch_size, own, work, me, descent))
+                    span = (order, first, last, batch_size, own)
+                    return float(run(network, rows, targets, *span, work, me, descent, dropout, most))
 
                 total = 0.0
                 for first in range(0, len(order), stride):
@@ -163,25 +190,25 @@ class Engine:
 
     def _rows_per_call(self) -> int:
         batches = max(1, self.members * MULTIPLY_ADDS_PER_CALL // self._multiply_adds)
-        if self.visiting is ENTRIES:
+        if self.regime.visiting is ENTRIES:
             batches = min(batches, sparse.MOST_STEPS)
-        return batches * self.batch_size
+        return batches * self.regime.batch_size
 
     # ---- memory ----
 
     def _work_to_train(self, rows: Rows, repeated: bool) -> Workspace:
-        plan, members = self._layout, self.members
-        if self.visiting is ENTRIES:
-            entries = sparse.most_entries(rows, self.batch_size, repeated)
+        plan, members, regime = self._layout, self.members, self.regime
+        if regime.visiting is ENTRIES:
+            entries = sparse.most_entries(rows, regime.batch_size, repeated)
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:
-            new = zeros.new_bits if self.visiting is NONZEROS else new_matrices
+            new = zeros.new_bits if regime.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
-        return new_workspace(plan, members, inputs, self.squares)
+        return new_workspace(plan, members, inputs, regime.squares, norms=regime.clip_norm < math.inf)
 
 
-def _restored(arguments: tuple[Any, ...], slots: list[Parameters]) -> Engine:
-    engine = Engine(*arguments)
+def _restored(architecture: Architecture, regime: Regime, slots: list[Parameters]) -> Engine:
+    engine = Engine(architecture, regime)
     for slot, numbers in enumerate(slots):
         engine.write(numbers, slot)
     return engine

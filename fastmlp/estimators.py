@@ -26,6 +26,9 @@ _EXTRA_CONSTRAINTS: dict[str, list[Any]] = {
     "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "resume": ["boolean"],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
+    "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
 }
 _OF_CLASSIFIER = tuple(sklearn.neural_network.MLPClassifier._get_param_names())
 _OF_REGRESSOR = tuple(sklearn.neural_network.MLPRegressor._get_param_names())
@@ -46,6 +49,9 @@ class _Estimator(CompiledFit):
         "scoring",
         "weight_decay",
         "resume",
+        "dropout",
+        "input_dropout",
+        "clip_norm",
     )
 
 
@@ -72,6 +78,10 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         and Hutter, 2019, algorithm 2), for solver "adam"
     resume : with ``warm_start``, go on with the optimiser's state, the random numbers and the learning rate of the last
         fit: N epochs and then M are the same, bit for bit, as N + M
+    dropout, input_dropout : probabilities with which a hidden unit, or an input, is left out of a row of a minibatch;
+        the others grow by 1 / (1 - probability) (Srivastava et al., 2014)
+    clip_norm : the most that the norm of a step's gradient, of all weights and biases, may be: longer ones are
+        shortened to it (Pascanu, Mikolov and Bengio, 2013, algorithm 1); for dense X
 
     Attributes
     ----------
@@ -121,6 +131,9 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         scoring: str | Callable[..., float] | None = None,
         weight_decay: float = 0.0,
         resume: bool = False,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        clip_norm: float | None = None,
     ) -> None:
         given = dict(locals())
         sklearn.neural_network.MLPClassifier.__init__(self, **{name: given[name] for name in _OF_CLASSIFIER})
@@ -205,6 +218,9 @@ class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
         scoring: str | Callable[..., float] | None = None,
         weight_decay: float = 0.0,
         resume: bool = False,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        clip_norm: float | None = None,
     ) -> None:
         given = dict(locals())
         sklearn.neural_network.MLPRegressor.__init__(self, **{name: given[name] for name in _OF_REGRESSOR})

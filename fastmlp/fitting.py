@@ -16,7 +16,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
 from fastmlp import shortcuts, translate
-from fastmlp.engine import Engine
+from fastmlp.engine import Engine, Regime
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
@@ -138,7 +138,7 @@ class CompiledFit:
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
         visits = to_visit(X, design.sizes[1])
-        engine = Engine(design, batch_size, update.ACCUMULATE, thread_limit(self.threads), *visits)
+        engine = Engine(design, Regime(batch_size, update.ACCUMULATE, thread_limit(self.threads), *visits))
         rows = translate.as_rows(X, dtype)
         engine.compile(rows)
         with loss_and_gradient(
@@ -166,6 +166,6 @@ class CompiledFit:
         design = translate.architecture_of(self, np.float32 if dtype.itemsize < 8 else np.float64)
         engine: Engine | None = getattr(self, "_predicting", None)
         if engine is None or engine.architecture != design:
-            engine = self._predicting = Engine(design, 1, update.SGD, thread_limit(self.threads))
+            engine = self._predicting = Engine(design, Regime(1, update.SGD, thread_limit(self.threads)))
         translate.load_parameters(self, engine)
         return engine

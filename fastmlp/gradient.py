@@ -31,7 +31,7 @@ def loss_and_gradient(engine: Engine, rows: Rows, targets: Targets, count: int) 
     order = np.arange(count)
     total_weight = float(targets.weights.sum()) if targets.weights.size else float(count)
     share = 1 / total_weight if total_weight > 0 else 0.0
-    whole = count - count % engine.batch_size
+    whole = count - count % engine.regime.batch_size
     parts = [part for part in (order[:whole], order[whole:]) if len(part)]
 
     with engine.trainer(rows) as train:
@@ -41,7 +41,7 @@ def loss_and_gradient(engine: Engine, rows: Rows, targets: Targets, count: int) 
             engine.slots[1] = 0
             loss = 0.0
             for part in parts:
-                size = min(len(part), engine.batch_size)
+                size = min(len(part), engine.regime.batch_size)
                 ones = np.ones(-(-len(part) // size))
                 loss += train(targets, part, steps_of(ones, np.full(len(ones), share)), Descent()) / size
             gradients = engine.read(slot=1)

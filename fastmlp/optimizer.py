@@ -39,7 +39,7 @@ class Optimizer:
 
     def go_on_from(self, last: "Optimizer", shuffled: bool) -> None:
         """Take up the state of an earlier call, with the order of its rows if these are ``shuffled`` on."""
-        if last.engine.rule is not self.engine.rule:
+        if last.engine.regime.rule is not self.engine.regime.rule:
             return
         self.learning_rate, self.steps = last.learning_rate, last.steps
         if shuffled and len(last.order) == len(self.order):
@@ -58,7 +58,7 @@ class Optimizer:
     def rates(self, count: int, betas: tuple[float, float]) -> NDArray[np.float64]:
         """Return the next learning rates, for Adam corrected for the bias of its averages, and count the steps."""
         rates = np.full(count, self.learning_rate)
-        if self.engine.rule is update.ADAM:
+        if self.engine.regime.rule is update.ADAM:
             rates = correct_bias(rates, self.steps, betas)
         self.steps += count
         return rates

@@ -23,8 +23,9 @@ def parameter_names(kind: Any) -> tuple[str, ...]:
 
 def parameters_key(estimator: Any) -> tuple[Any, ...] | None:
     """Return what tells an estimator's parameters from all others, None where they cannot be told so."""
-    key = [type(estimator)]
-    for name in parameter_names(type(estimator)):
+    kind: Any = type(estimator)
+    key = [kind]
+    for name in parameter_names(kind):
         value = getattr(estimator, name)
         key.append(type(value))
         if name != "random_state":

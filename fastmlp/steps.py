@@ -3,17 +3,25 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels.update import DECAY, RATE, SHARE, SHRINKAGE
+from fastmlp.kernels.update import COLUMNS, DECAY, RATE, SEED, SHARE, SHRINKAGE
 
 Floats = NDArray[np.float64]
 
 
 def steps_of(
-    rates: Floats, shares: Floats, decays: Floats | float = 0.0, shrinkages: Floats | float = 0.0
+    rates: Floats,
+    shares: Floats,
+    decays: Floats | float = 0.0,
+    shrinkage: float = 0.0,
+    seeds: Floats | float = 0.0,
 ) -> NDArray[np.float64]:
-    """Return steps (minibatches, 4) of these learning rates; the others as ``shares_of`` and ``Descent`` describe."""
-    steps = np.empty((len(rates), 4))
-    steps[:, RATE], steps[:, SHARE], steps[:, DECAY], steps[:, SHRINKAGE] = rates, shares, decays, shrinkages
+    """Return steps (minibatches, COLUMNS) of these learning rates.
+
+    shares: see ``shares_of``; decays, shrinkage: see ``Descent``; seeds: of dropout, whole numbers below 2^32
+    """
+    steps = np.empty((len(rates), COLUMNS))
+    steps[:, RATE], steps[:, SHARE], steps[:, DECAY], steps[:, SHRINKAGE] = rates, shares, decays, shrinkage
+    steps[:, SEED] = seeds
     return steps
 
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import translate
-from fastmlp.engine import Engine, Train
+from fastmlp.engine import Engine, Regime, Train
 from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.history import EpochFigures
+from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.inputs import ENTRIES
 from fastmlp.optimizer import Optimizer, descent_of, rule_of
 from fastmlp.progress import note_loss, note_score, why_to_end
@@ -71,8 +72,16 @@ class StochasticFit:
         design = translate.architecture_of(estimator, X.dtype)
         rule = rule_of(estimator.solver, estimator.momentum, estimator.nesterovs_momentum)
         visits = to_visit(X, design.sizes[1])
-        squares = estimator.alpha > 0 and visits[0] is not ENTRIES
-        return Engine(design, self.batch_size, rule, thread_limit(estimator.threads), *visits, squares)
+        regime = Regime(
+            self.batch_size,
+            rule,
+            thread_limit(estimator.threads),
+            *visits,
+            squares=estimator.alpha > 0 and visits[0] is not ENTRIES,
+            dropout=Dropout(float(estimator.input_dropout), float(estimator.dropout)),
+            clip_norm=_clip_norm(estimator, visits[0] is ENTRIES),
+        )
+        return Engine(design, regime)
 
     # ---- running ----
 
@@ -136,12 +145,19 @@ class StochasticFit:
         rates = self.optimizer.rates(len(shares), (estimator.beta_1, estimator.beta_2))
         shrinkage = self.optimizer.learning_rate * estimator.weight_decay
         decays = estimator.alpha * shares
-        before = 0.0 if engine.squares or not estimator.alpha else engine.sum_of_squares()
-        total = train(self.targets, order, steps_of(rates, shares, decays, shrinkage), self.descent) / len(order)
-        if engine.squares or not estimator.alpha:
+        before = 0.0 if engine.regime.squares or not estimator.alpha else engine.sum_of_squares()
+        steps = steps_of(rates, shares, decays, shrinkage, self._seeds(len(shares)))
+        total = train(self.targets, order, steps, self.descent) / len(order)
+        if engine.regime.squares or not estimator.alpha:
             return total
         # every step would have to look at all weights of sparse columns: the mean of before and after stands for them
         return total + float(decays.mean()) / 4 * (before + engine.sum_of_squares())
+
+    def _seeds(self, count: int) -> NDArray[np.float64] | float:
+        """Draw what tells the steps' dropout apart; without it, scikit-learn's random numbers stay as they are."""
+        if self.engine.regime.dropout == Dropout():
+            return 0.0
+        return np.asarray(self.optimizer.random.randint(0, 2**32, count, np.uint32), np.float64)
 
     def _measure(self) -> tuple[float | None, float | None]:
         """Return loss and score on the rows held out, if there are any, and keep the parameters if these are best."""
@@ -221,6 +237,16 @@ def _batch_size(estimator: Estimator, rows: int) -> int:
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
         )
     return int(min(estimator.batch_size, rows))
+
+
+def _clip_norm(estimator: Estimator, sparse: bool) -> float:
+    if estimator.clip_norm is None:
+        return math.inf
+    if sparse:
+        raise ValueError(
+            "clip_norm needs whole gradients, but of sparse X a step looks at few weights: use X.toarray()"
+        )
+    return float(estimator.clip_norm)
 
 
 def _warn(text: str) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import inputs
 from fastmlp.architecture import Architecture
-from fastmlp.engine import Engine
+from fastmlp.engine import Engine, Regime
 from fastmlp.gradient import GRADIENT_ROWS, loss_and_gradient
 from fastmlp.history import History
 from fastmlp.kernels import update
@@ -150,7 +150,7 @@ class Trainer:
         """Return an engine to train on the matrix X, or on nothing yet."""
         threads = thread_limit(self.options.threads)
         visits = to_visit(X, sizes[1])
-        return Engine(Architecture(sizes, np.dtype(self.options.dtype)), batch_size, rule, threads, *visits)
+        return Engine(Architecture(sizes, np.dtype(self.options.dtype)), Regime(batch_size, rule, threads, *visits))
 
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)

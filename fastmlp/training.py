@@ -48,16 +48,16 @@ def train_epochs(
     Raises DivergedError in the epoch whose loss or parameters are not finite; the engine then has those from before it.
     """
     descent = _descent(options)
-    schedule = Schedule(options, -(-len(samples) // engine.batch_size))
+    schedule = Schedule(options, -(-len(samples) // engine.regime.batch_size))
     limit = math.inf if options.max_steps is None else options.max_steps
     steps = 0
     with engine.trainer(samples.rows, repeated=options.sampling == "choice") as train:
         for epoch in range(1, options.epochs + 1):
             order = epoch_order(random, len(samples), options.sampling)
-            order = order[: int(min(len(order), (limit - steps) * engine.batch_size))]
-            rates = schedule.rates(steps, -(-len(order) // engine.batch_size))
+            order = order[: int(min(len(order), (limit - steps) * engine.regime.batch_size))]
+            rates = schedule.rates(steps, -(-len(order) // engine.regime.batch_size))
             step_sizes = correct_bias(rates, steps) if options.solver == "adam" else rates
-            shares = shares_of(order, engine.batch_size, samples.targets.weights)
+            shares = shares_of(order, engine.regime.batch_size, samples.targets.weights)
             all_steps = steps_of(step_sizes, shares, 2 * options.l2)
             kept = engine.slots.copy()
             began = time.perf_counter()

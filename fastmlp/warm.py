@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from fastmlp.architecture import Architecture
-from fastmlp.engine import Engine
+from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import update
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
@@ -34,7 +34,7 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype) for X in kinds]
         for engine in _engines(dtype):
-            rows = (sparse if engine.visiting is ENTRIES else dense)[0]
+            rows = (sparse if engine.regime.visiting is ENTRIES else dense)[0]
             engine.compile(rows)
             engine.predictor.compile(rows)
             engine.predictor.compile(rows, single=True)
@@ -46,4 +46,4 @@ def _engines(dtype: str) -> Iterator[Engine]:
     for rule, vectors, visiting in product(update.SLOTS, PANEL_EFFICIENCY, (EVERYTHING, NONZEROS, ENTRIES)):
         units = vectors * lanes(dtype)
         for sizes in ((1, units, units, units), (1, units)):
-            yield Engine(Architecture(sizes, np.dtype(dtype)), 1, rule, 1, visiting)
+            yield Engine(Architecture(sizes, np.dtype(dtype)), Regime(1, rule, 1, visiting))

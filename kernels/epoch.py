@@ -1,18 +1,24 @@
 """All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
 
+import math
+
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
-from fastmlp.kernels.step import backward, forward, head, own_panels
+from fastmlp.kernels.step import Noise, apply_clipped, backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.update import DECAY, SHARE, step_of
+from fastmlp.kernels.update import DECAY, SEED, SHARE, step_of
 
 
 @part
-def fetch(network, data, order, start, rows, batch, step):
+def fetch(network, data, order, start, rows, batch, step, noise):
     """Gather a minibatch, and mark what its first layer should visit unless that is everything."""
     call(data.gather, NOTHING, data, order, start, rows, batch)
+    if noise.dropout.inputs > 0.0:  # of sparse rows there is one row of entries
+        dense = data.starts.size == 0
+        width = data.inputs if dense else batch.X.shape[1]
+        call(network.layers[0].drop, batch.X, rows if dense else 1, 0, width, noise.dropout.inputs, noise.seed, 0)
     if network.layers[0].mark != 0:
         call(network.layers[0].mark, batch, rows, step)
 
@@ -56,11 +62,12 @@ def loss_of(work, rows, steps, step):
 
 
 @entry
-def epoch(network, data, targets, order, first, last, batch_size, steps, work, member, descent):
+def epoch(network, data, targets, order, first, last, batch_size, steps, work, member, descent, dropout, most):
     """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
 
-    network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, 4) float64 (update),
-    work: Workspace, member: Member, descent: Descent, what all steps have in common
+    network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
+    (kernels.update), work: Workspace, member: Member, descent: Descent, what all steps have in common, dropout:
+    Dropout, most: the norm that gradients are clipped to, infinite where they are not
 
     Returns the sum over minibatches of their rows times their loss, each before its update (meaningful for member 0
     only). The loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the
@@ -72,10 +79,11 @@ def epoch(network, data, targets, order, first, last, batch_size, steps, work, m
         start = first + step * batch_size
         end = min(start + batch_size, last)
         rows = end - start
-        fetch(network, data, order, start, rows, batch, step)
+        noise = Noise(dropout, steps[step, SEED])
+        fetch(network, data, order, start, rows, batch, step, noise)
         catch_up_own(network, batch, steps, step, member, descent)
         ahead = Ahead(data.data, data.row_bytes, order, end, min(end + batch_size, last))
-        if not forward(network, batch, rows, work, member, ahead):
+        if not forward(network, batch, rows, work, member, noise, ahead):
             return total
         head(network, batch, targets, order, start, rows, steps[step, SHARE], work, member, ahead)
         if not meet(work.team, member.index, member.count):
@@ -83,7 +91,9 @@ def epoch(network, data, targets, order, first, last, batch_size, steps, work, m
         if member.index == 0:
             total += rows * loss_of(work, rows, steps, step)
         now = step_of(descent, steps, step)
-        if not backward(network, batch, rows, work, member, now):
+        if not backward(network, batch, rows, work, member, noise, now):
+            return total
+        if most < math.inf and not apply_clipped(network, work, member, most, now):
             return total
         pass_by(network, batch, step, now)
     finish(network, batch, steps, member, descent)

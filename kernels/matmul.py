@@ -103,19 +103,20 @@ def affine_entries(shape, choice, inputs, W, b, A, kept, j, first, last, depth, 
 
 
 @kernel
-def backprop(shape, choice, G_next, WT, A, G, j, rows, depth):
+def backprop(shape, choice, G_next, WT, A, G, j, rows, depth, unscaled):
     """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(A[:rows, j : j + width])``.
 
     shape, choice: as in ``affine``; rows: a multiple of ROWS
     G_next: (>= rows, >= depth) the gradient of the next layer's weighted inputs
     WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
     A, G: (>= rows, >= j + width); G overlaps none of the others; it holds Z on entry where that is kept
+    unscaled: what A must be multiplied by to be the activations (dropout has made them larger)
     """
     for i in range(0, rows, ROWS):
         dA = zeros(shape, G)
         for k in range(depth):
             dA = outer(dA, G_next, i, k, WT, k, 0)
-        store(dA * slope(choice, load(shape, A, i, j), load(shape, G, i, j)), G, i, j)
+        store(dA * slope(choice, load(shape, A, i, j) * unscaled, load(shape, G, i, j)), G, i, j)
 
 
 @kernel

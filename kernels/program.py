@@ -7,6 +7,7 @@ import numpy as np
 from numba import from_dtype, typeof, types
 
 from fastmlp.kernels.activation import IDENTITY
+from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
@@ -18,7 +19,16 @@ from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.tile import Shape
 from fastmlp.kernels.untouched import catch_up, pass_step
-from fastmlp.kernels.update import Descent, sum_squares, update, update_biases, update_entries, update_nonzero
+from fastmlp.kernels.update import (
+    KEEP,
+    Descent,
+    apply_kept,
+    sum_squares,
+    update,
+    update_biases,
+    update_entries,
+    update_nonzero,
+)
 from fastmlp.kernels.zeros import mark_nonzeros
 
 _INT = types.intp
@@ -58,6 +68,8 @@ class Program(NamedTuple):
     rule: Choice
     visiting: Choice  # what the first layer visits of its inputs (kernels.inputs)
     squares: bool  # whether to sum up squared weights for the loss
+    drops: bool  # whether there is dropout
+    clips: bool  # whether gradients are clipped
 
 
 def assemble(layers: np.ndarray, dtype, chosen: Program) -> None:
@@ -72,7 +84,8 @@ def assemble(layers: np.ndarray, dtype, chosen: Program) -> None:
 def _addresses(dtype, chosen: Program, vectors: int, is_first: bool, is_output: bool) -> tuple[tuple[str, int], ...]:
     """Return the kernels of a layer with panels of so many vectors: found once, as small networks are made often."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    rule, visiting = typeof(chosen.rule), chosen.visiting if is_first else EVERYTHING
+    final_rule, visiting = typeof(chosen.rule), chosen.visiting if is_first else EVERYTHING
+    rule = typeof(KEEP) if chosen.clips else final_rule
     forward, backward, rows = _KERNELS[visiting]
     tile, block, row = (typeof(Shape(count, vectors)) for count in (rows, ROWS, 1))
     choice = typeof(IDENTITY if is_output else chosen.activation)
@@ -87,8 +100,12 @@ def _addresses(dtype, chosen: Program, vectors: int, is_first: bool, is_output: 
         arguments = (M, targets, _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
         found["loss"] = address_of(LOSSES[chosen.loss], arguments)
     else:
-        found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT))
-    if chosen.squares:
+        found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT, types.float64))
+    if chosen.drops:
+        found["drop"] = address_of(drop, (M, _INT, _INT, _INT, types.float64, types.float64, _INT))
+    if chosen.clips:
+        found["apply"] = address_of(apply_kept, (row, final_rule, P, types.float64, _DESCENT))
+    if chosen.squares or chosen.clips:
         found["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
     return tuple((found | _visits(visiting, row, rule, I, P)).items())
 

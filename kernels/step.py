@@ -8,10 +8,12 @@ members wrote, the team meets first.
 Every sum runs over all its terms in one order, inside one tile: no result depends on the number of members.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
+from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import ask_for_rows, ask_for_targets, part_of
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
@@ -29,6 +31,7 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.team import meet, new_team
 from fastmlp.kernels.tile import matrix
+from fastmlp.kernels.update import KEPT, for_biases, without_decay
 
 
 class Network(NamedTuple):
@@ -47,10 +50,11 @@ class Workspace(NamedTuple):
     transposed: np.ndarray  # members * numbers of a transposed panel
     losses: np.ndarray  # (B,) float64
     squares: np.ndarray  # of each unit, the sum of its squared weights; (0,) where they are not asked for
+    norms: np.ndarray  # of each unit, the squared gradients of its weights, then of all biases; (0,) likewise
     team: np.ndarray
 
 
-def new_workspace(plan: Layout, members: int, inputs: Inputs, squares: bool = False) -> Workspace:
+def new_workspace(plan: Layout, members: int, inputs: Inputs, squares: bool = False, norms: bool = False) -> Workspace:
     """Return memory for a team to work in, with the given memory for its minibatches."""
     dtype = inputs.X.dtype
     return Workspace(
@@ -59,6 +63,7 @@ def new_workspace(plan: Layout, members: int, inputs: Inputs, squares: bool = Fa
         aligned_for_each(members, (max(1, plan.transposed),), dtype).reshape(-1),
         np.zeros(plan.batch_rows),
         np.zeros(plan.units if squares else 0, dtype),
+        np.zeros(2 * plan.units if norms else 0, dtype),
         new_team(members),
     )
 
@@ -112,11 +117,29 @@ def apply_layer(l, network, batch, work, panels, rows, ahead):
         call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, G, j, rows[0], rows[1], layer.inputs, soon)
 
 
+class Noise(NamedTuple):
+    """A step's dropout."""
+
+    dropout: Dropout
+    seed: float
+
+
 @part
-def forward(network, batch, rows, work, member, ahead):
+def drop_own(l, layer, M, rows, member, noise):
+    """Drop out some of this member's columns of a hidden layer's activations, or the same of their gradients."""
+    if noise.dropout.hidden > 0.0:
+        first, last = own_panels(layer, member)
+        j, width = first * layer.width, (last - first) * layer.width
+        call(layer.drop, M, rows, j, width, noise.dropout.hidden, noise.seed, l + 1)
+
+
+@part
+def forward(network, batch, rows, work, member, noise, ahead):
     """Compute the activations of all hidden layers. False if the team was aborted."""
     for l in range(len(network.layers) - 1):
-        apply_layer(l, network, batch, work, own_panels(network.layers[l], member), all_of(whole_tiles(rows)), ahead)
+        layer = network.layers[l]
+        apply_layer(l, network, batch, work, own_panels(layer, member), all_of(whole_tiles(rows)), ahead)
+        drop_own(l, layer, activations_of(layer, work), rows, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
     return True
@@ -149,7 +172,7 @@ def sum_own_squares(network, work, member):
 
 
 @part
-def backprop_layer(l, network, rows, work, member):
+def backprop_layer(l, network, rows, work, member, noise):
     """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
     A, G, G_next = activations_of(layer, work), gradients_of(layer, work), gradients_of(following, work)
@@ -157,12 +180,14 @@ def backprop_layer(l, network, rows, work, member):
     WT = matrix(work.transposed, member.index * work.transposed.size // member.count, columns, layer.width)
     first, last = own_panels(layer, member)
     ask_for_rows(G_next, 0, rows, following.units)
+    unscaled = 1.0 - noise.dropout.hidden
     for p in range(first, last):
         j = p * layer.width
         for q in range(following.panels):
             W = values(weights_of(following, q, network.parameters, network.size), 0)
             call(layer.transpose, W, j, layer.width, WT, q * following.width)
-        call(layer.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, whole_tiles(rows), following.units)
+        call(layer.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, whole_tiles(rows), following.units, unscaled)
+    drop_own(l, layer, G, rows, member, noise)
 
 
 @part
@@ -211,7 +236,7 @@ def update_hidden(l, network, batch, rows, work, member, descent):
 
 
 @part
-def backward(network, batch, rows, work, member, descent):
+def backward(network, batch, rows, work, member, noise, descent):
     """Compute all gradients, the last layer's first, and apply the rule. False if the team was aborted.
 
     A layer is updated only after all members have sent its gradient further down: they read its weights for that. Those
@@ -222,7 +247,7 @@ def backward(network, batch, rows, work, member, descent):
     output = len(network.layers) - 1
     for l in range(output, -1, -1):
         if l > 0:
-            backprop_layer(l - 1, network, rows, work, member)
+            backprop_layer(l - 1, network, rows, work, member, noise)
         if l == output:
             update_output(network, batch, rows, work, member, descent)
         if output != 1 and not meet(work.team, member.index, member.count):
@@ -230,3 +255,38 @@ def backward(network, batch, rows, work, member, descent):
         if l < output:
             update_hidden(l, network, batch, rows, work, member, descent)
     return True
+
+
+@part
+def apply_clipped(network, work, member, most, descent):
+    """Apply the rule to gradients that were kept, shortened together to a norm of at most ``most``.
+
+    False if the team was aborted.
+    """
+    if not meet(work.team, member.index, member.count):
+        return False
+    units = work.norms.size // 2
+    for layer in network.layers:
+        first, last = own_panels(layer, member)
+        for p in range(first, last):
+            j = layer.first_unit + p * layer.width
+            W = values(weights_of(layer, p, network.parameters, network.size), KEPT)
+            call(layer.squares, NOTHING, W, work.norms, j)
+            b = values(biases_of(layer, p, network.parameters, network.size), KEPT)
+            call(layer.squares, NOTHING, b, work.norms, units + j)
+    if not meet(work.team, member.index, member.count):
+        return False
+    total = 0.0
+    for square in work.norms:
+        total += square
+    norm = math.sqrt(total)
+    factor = most / norm if norm > most else 1.0
+    of_weights, of_biases = without_decay(descent), for_biases(descent)
+    for layer in network.layers:
+        first, last = own_panels(layer, member)
+        for p in range(first, last):
+            W = weights_of(layer, p, network.parameters, network.size)
+            call(layer.apply, NOTHING, NOTHING, W, factor, of_weights)
+            b = biases_of(layer, p, network.parameters, network.size)
+            call(layer.apply, NOTHING, NOTHING, b, factor, of_biases)
+    return meet(work.team, member.index, member.count)

@@ -11,6 +11,8 @@ for biases), rate r and momentum m:
                                                                 correction for the bias of M and V; s, the shrinkage,
                                                                 is what Loshchilov and Hutter, 2019, decouple: AdamW)
     ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
+    KEEP        V = dW;  W stays                                (a gradient to be clipped, V being the slot that all
+                                                                other rules leave alone)
 """
 
 from typing import NamedTuple
@@ -24,9 +26,11 @@ from fastmlp.kernels.tile import load, lowest_bit, matrix, outer, room_for, squa
 from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, column_bits_of
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
-ADAM, ACCUMULATE = map(Choice, ("adam", "accumulate"))
+ADAM, ACCUMULATE, KEEP = map(Choice, ("adam", "accumulate", "keep"))
 SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
 """How many numbers each rule keeps for a weight, the weight among them."""
+KEPT = 3
+"""The slot of gradients that are kept to be clipped."""
 
 
 class Descent(NamedTuple):
@@ -40,8 +44,8 @@ class Descent(NamedTuple):
     epsilon: float = 0.0
 
 
-RATE, SHARE, DECAY, SHRINKAGE = range(4)
-"""The columns of ``steps`` (minibatches, 4) float64: what differs from step to step.
+RATE, SHARE, DECAY, SHRINKAGE, SEED, COLUMNS = range(6)
+"""The columns of ``steps`` (minibatches, COLUMNS) float64: what differs from step to step.
 
 SHARE: what the loss of one row counts.
 """
@@ -57,6 +61,12 @@ def step_of(descent, steps, t):
 def for_biases(descent):
     """Return the same step for what does not decay."""
     return _with(descent, descent.rate, 0.0, 0.0)
+
+
+@part
+def without_decay(descent):
+    """Return the same step for a gradient that holds the decay already."""
+    return _with(descent, descent.rate, 0.0, descent.shrinkage)
 
 
 @part
@@ -107,7 +117,19 @@ def _accumulate(rule, shape, gradient, panel, i, descent):
     store(load(shape, V, i, 0) + gradient * descent.rate, V, i, 0)
 
 
-_RULES = {"sgd": _sgd, "momentum": _momentum, "nesterov": _nesterov, "adam": _adam, "accumulate": _accumulate}
+def _keep(rule, shape, gradient, panel, i, descent):
+    W = values(panel, 0)
+    store(gradient + load(shape, W, i, 0) * descent.decay, values(panel, KEPT), i, 0)
+
+
+_RULES = {
+    "sgd": _sgd,
+    "momentum": _momentum,
+    "nesterov": _nesterov,
+    "adam": _adam,
+    "accumulate": _accumulate,
+    "keep": _keep,
+}
 
 
 @overload(descend)
@@ -195,3 +217,14 @@ def sum_squares(shape, W, out, start):
         w = load(shape, W, k, 0)
         total = total + w * w
     store(total, matrix(out, start, 1, W.shape[1]), 0, 0)
+
+
+@kernel
+def apply_kept(shape, rule, panel, factor, descent):
+    """Apply the rule to a panel with ``factor`` times the gradient that KEEP has kept; shape: one row of the panel.
+
+    descent: with no decay, which the gradient holds already
+    """
+    kept = values(panel, KEPT)
+    for i in range(kept.shape[0]):
+        descend(rule, shape, load(shape, kept, i, 0) * factor, panel, i, descent)
