@@ -45,9 +45,9 @@ def nan_memory():
     from fastmlp import engine, predictor
     from fastmlp.kernels import plain, step
 
-    def workspace(*arguments):
-        work = step.new_workspace(*arguments)
-        for array in (work.scratch, work.transposed, work.losses):
+    def workspace(*arguments, **options):
+        work = step.new_workspace(*arguments, **options)
+        for array in (work.scratch, work.transposed, work.losses, work.squares, work.norms):
             array.fill(np.nan)
         return work
 
