@@ -38,8 +38,8 @@ def run(given: Given) -> Section:
     section.parts.append(table(["rows", "options", *headings, "goal", "epochs", "test accuracy"], rows, left=2))
     section.parts.append(
         "Seconds of `MLPClassifier(...).fit(X, y)`, fastmlp's or scikit-learn's, with the same options, others at "
-        f"their defaults; {several(rounds)}. The time of fits with several seeds is that of one of them. Where fits "
-        "end by the default rule, each by its own losses, epochs are the mean of each system's."
+        f"their defaults; {several(rounds)}. The time of several fits, which differ in random_state, is that of one "
+        "of them. Where fits end by the default rule, each by its own losses, epochs are the mean of each system's."
     )
     head = ["test accuracy over random_state = 0 ... 9", *headings]
     rows = [_accuracy_row(outcomes[name], ["fastmlp", *others]) for name in OVER_SEEDS if name in outcomes]
@@ -60,11 +60,11 @@ def _measure(name: str, fit: Fit, rounds: int, given: Given) -> Outcome:
 def _row(section: Section, name: str, outcome: Outcome, others: list[str]) -> list[str]:
     fit, ends = FITS[name], _ends(outcome)
     about = next(iter(ends.values()), {"data": name, "scores": []})
-    seeds = f"{len(about['scores']):,} seeds" if len(about["scores"]) > 1 else ""
+    fits = f"{len(about['scores']):,} fits" if len(about["scores"]) > 1 else ""
     means = [mean(end["scores"]) for end in ends.values()]
     return [
         about["data"] + section.note(outcome, name, _other_epochs(fit, ends), _disagreement(name, ends)),
-        ", ".join(filter(None, [fit.about, seeds])),
+        ", ".join(filter(None, [fit.about, fits])),
         f"{outcome.median('fastmlp'):.3g} s" if outcome.took_part("fastmlp") else "",
         *(against(outcome, other, "fastmlp") for other in others),
         f"{fit.goal:g}x" if fit.goal else "",
