@@ -14,8 +14,6 @@ from .race import Outcome, race
 from .report import Section, several, table
 from .systems import SYSTEMS
 
-ROUNDS = 3
-"""Few: scikit-learn takes ten seconds for the fits of some turns."""
 QUICK_FITS = ("small table", "tiny")
 QUICK_SEEDS = 20
 OVER_SEEDS = ("digits", "small table")
@@ -30,16 +28,15 @@ def run(given: Given) -> Section:
     if "agaricus" in fits and data_folder("agaricus") is None:
         section.parts.append("agaricus was not found: its row is left out.")
         del fits["agaricus"]
-    rounds = min(ROUNDS, given.rounds)
-    outcomes = {name: _measure(name, fit, rounds, given) for name, fit in fits.items()}
+    outcomes = {name: _measure(name, fit, given) for name, fit in fits.items()}
     others = given.systems("sklearn")[1:]
     headings = ["fastmlp", *(SYSTEMS[name].heading for name in others)]
     rows = [_row(section, name, outcome, others) for name, outcome in outcomes.items()]
     section.parts.append(table(["rows", "options", *headings, "goal", "epochs", "test accuracy"], rows, left=2))
     section.parts.append(
         "Seconds of `MLPClassifier(...).fit(X, y)`, fastmlp's or scikit-learn's, with the same options, others at "
-        f"their defaults; {several(rounds)}. The time of several fits, which differ in random_state, is that of one "
-        "of them. Where fits end by the default rule, each by its own losses, epochs are the mean of each system's."
+        f"their defaults; {several(given.rounds)}, of all fits where each has a random_state of its own. Where fits "
+        "end by the default rule, each by its own losses, epochs are the mean of each system's."
     )
     head = ["test accuracy over random_state = 0 ... 9", *headings]
     rows = [_accuracy_row(outcomes[name], ["fastmlp", *others]) for name in OVER_SEEDS if name in outcomes]
@@ -48,13 +45,15 @@ def run(given: Given) -> Section:
     return section
 
 
-def _measure(name: str, fit: Fit, rounds: int, given: Given) -> Outcome:
+def _measure(name: str, fit: Fit, given: Given) -> Outcome:
+    """Let both fit with each seed. Turns are short: the floor, at both ends, does not see who else ran in between."""
     seeds = min(fit.seeds, QUICK_SEEDS) if given.quick else fit.seeds
+    a_turn = min(seeds, fit.seeds_a_turn)
     systems = (
-        Resident(system, fit_seeds, given.threads, system=system, fit=name, seeds=seeds)
+        Resident(system, fit_seeds, given.threads, system=system, fit=name, seeds=seeds, seeds_a_turn=a_turn)
         for system in given.systems(*HOMES)
     )
-    return race(f"estimators: {name}", systems, given, rounds=rounds)
+    return race(f"estimators: {name}", systems, given, rounds=given.rounds if seeds == 1 else seeds // a_turn)
 
 
 def _row(section: Section, name: str, outcome: Outcome, others: list[str]) -> list[str]:

@@ -14,6 +14,7 @@ from .work import MNIST_128
 class Fit:
     """Fits of an MLPClassifier on some rows, one for each of the first ``seeds`` numbers as its ``random_state``.
 
+    seeds_a_turn: how many of them are fitted between two looks at whether the machine is free
     epochs: so many exactly, None for what the options say; options: those that are not the defaults
     goal: how many times fastmlp's time scikit-learn takes at least, None where no goal is set
     """
@@ -22,6 +23,7 @@ class Fit:
     rows: Callable[[], Data]
     goal: float | None = None
     seeds: int = 1
+    seeds_a_turn: int = 1
     epochs: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -96,7 +98,13 @@ FITS = {
     "small table": Fit("all defaults", lambda: table(500, 20, 5_000, noise=0.05), seeds=10),
     "agaricus": Fit("(64,)", agaricus, 8, epochs=10, options={"hidden_layer_sizes": (64,)}),
     "tiny": Fit(
-        "(16,)", lambda: table(200, 10, 1_000), 10, seeds=1_000, epochs=20, options={"hidden_layer_sizes": (16,)}
+        "(16,)",
+        lambda: table(200, 10, 1_000),
+        10,
+        seeds=1_000,
+        seeds_a_turn=100,
+        epochs=20,
+        options={"hidden_layer_sizes": (16,)},
     ),
 }
 """Everything that is fitted side by side. A new row of the table is a new entry here."""
