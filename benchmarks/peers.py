@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from side_by_side import epochs, inference, recipes, rules, sparse, start, threads
+from side_by_side import epochs, estimators, inference, recipes, rules, sparse, start, threads
 from side_by_side.given import Given
 from side_by_side.race import say
 from side_by_side.readme import check_readme, write_readme
@@ -24,11 +24,12 @@ SECTIONS = {
     "rules": rules.run,
     "threads": threads.run,
     "sparse": sparse.run,
+    "estimators": estimators.run,
     "inference": inference.run,
     "start": start.run,
     "recipes": recipes.run,
 }
-QUICK = ("epochs", "rules", "inference")
+QUICK = ("epochs", "rules", "estimators", "inference")
 
 
 def arguments() -> argparse.Namespace:
@@ -42,7 +43,7 @@ def arguments() -> argparse.Namespace:
     add(
         "--quick",
         action="store_true",
-        help=f"does all run? One turn, {' and '.join(QUICK)} on the least work; a busy machine is no error",
+        help=f"does all run? One turn, {', '.join(QUICK)} on the least work; a busy machine is no error",
     )
     add("--write-readme", action="store_true", help="put the tables into README.md as well")
     given = parser.parse_args()

@@ -135,7 +135,8 @@ class Command:
 def _environment(threads: int) -> dict[str, str]:
     """Return the environment with every library's own limit of threads, and OpenBLAS free to choose its kernels."""
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPROC")
+    libraries = ("FASTMLP", "OMP", "OPENBLAS", "MKL")
+    limits = [*(f"{library}_NUM_THREADS" for library in libraries), "VECLIB_MAXIMUM_THREADS", "NPROC"]
     environment |= dict.fromkeys(limits, str(threads))  # NPROC is XLA's
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(BENCHMARKS), environment.get("PYTHONPATH")]))
     return environment

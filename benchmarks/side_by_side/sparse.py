@@ -2,7 +2,7 @@
 
 import time
 
-from suite.data import ROOT
+from suite.data import data_folder
 from suite.sparse_data import sparse_rows
 from suite.work import SPARSE, SPARSE_DENSITY, Work
 
@@ -14,7 +14,6 @@ from .report import Section, table
 from .systems import SYSTEMS
 from .training import named, set_sklearn_weights, sklearn_model
 
-AGARICUS = ROOT.parent / "shared" / "data" / "agaricus" / "agaricus.txt.train"
 ACCURACY_TOLERANCE = 0.05
 """Wider than elsewhere: after one epoch, the order of rows alone makes a difference of three points."""
 LEAST_SECONDS = 0.2
@@ -26,7 +25,7 @@ def run(given: Given) -> Section:
     section = Section("Sparse rows")
     # fewer rows take more epochs until accuracy tells whether the systems did the same
     kinds = [("random", 20_000, 4) if given.quick else ("random", 100_000, 1)]
-    if AGARICUS.is_file():
+    if data_folder("agaricus"):
         kinds.append(("agaricus", 0, 10))
     others = given.systems("sklearn")[1:]
     lines = [_row(section, kind, rows, epochs, others, given) for kind, rows, epochs in kinds]
@@ -78,7 +77,7 @@ def _load(kind: str, rows: int):
     from scipy.sparse import csr_array
     from sklearn.datasets import load_svmlight_file
 
-    X, y = load_svmlight_file(str(AGARICUS), dtype="float32")
+    X, y = load_svmlight_file(str(data_folder("agaricus") / "agaricus.txt.train"), dtype="float32")
     name = f"agaricus, {X.shape[0]:,} x {X.shape[1]}, {X.nnz / X.shape[0] / X.shape[1]:.0%} not 0"
     return name, csr_array(X), y.astype(int), Work((X.shape[1], 64, 2), 128)
 

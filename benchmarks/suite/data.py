@@ -43,9 +43,14 @@ def load_stand_in(work: Work) -> Data:
 
 def mnist_folder() -> Path | None:
     """Return the folder that has MNIST's files, where there is one."""
-    folders = [ROOT.parent / "shared" / "data" / "mnist"]
+    return data_folder("mnist")
+
+
+def data_folder(name: str) -> Path | None:
+    """Return the folder of that name among those with data, where there is one."""
+    folders = [ROOT.parent / "shared" / "data" / name]
     if root := os.environ.get("FASTMLP_DATA_DIR"):
-        folders.insert(0, Path(root) / "mnist")
+        folders.insert(0, Path(root) / name)
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
