@@ -39,7 +39,7 @@ def _multiply_sgd(rule, products, step, descent):
 
 
 def _make_up_sgd(rule, shape, panel, k, first, last, products, steps, descent):
-    if descent.decay == 0.0:
+    if products[0, first] == 1.0:
         return
     W = values(panel, 0)
     store(load(shape, W, k, 0) * products[0, first], W, k, 0)
@@ -119,7 +119,7 @@ def _make_up(rule, shape, panel, k, first, last, products, steps, descent):
 def catch_up(shape, rule, inputs, panel, steps, step, descent):
     """Bring the weights of the columns that a minibatch touches up to date, for use in step number ``step``.
 
-    shape: (1, the panel's vectors); inputs: sparse, linked; steps: (>= step, 4) float64, of all steps
+    shape: (1, the panel's vectors); inputs: sparse, linked; steps: (>= step, COLUMNS) float64, of all steps
     """
     lists = lists_of(inputs)
     for t in range(lists.sizes[0, TOUCHED]):
