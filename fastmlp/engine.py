@@ -32,7 +32,8 @@ _EPOCHS: dict[np.dtype[np.floating], Any] = {}
 
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
-Train = Callable[[Targets, Ints, NDArray[np.float64], Descent], float]
+Floats = NDArray[np.float64]
+Train = Callable[[Targets, Ints, Floats, Descent], Floats]
 
 
 @dataclass(frozen=True)
@@ -146,53 +147,48 @@ class Engine:
             network = Network(self._layout.layers, self._buffer, self._layout.size)
             work = self._work_to_train(rows, repeated=False)
             nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
-            arguments = (network, rows, nothing, NO_ORDER, 0, 0, 1, np.zeros((0, update.COLUMNS)), work, member)
+            steps, losses = np.zeros((0, update.COLUMNS)), np.zeros(0)
+            arguments = (network, rows, nothing, NO_ORDER, steps, losses, work, member)
             _EPOCHS[self.dtype] = entry_of(epoch, (*arguments, Descent(), NO_DROPOUT, math.inf))
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
         """Hold a team ready to train on some rows: yields ``train(targets, order, steps, descent)``.
 
-        It trains on the rows in that order (in which rows may be repeated or not), ``steps`` being what
-        ``fastmlp.steps`` makes, and returns the sum over minibatches of their rows times their loss. An exception in
-        the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
+        It trains on the minibatches that ``steps`` (``fastmlp.steps``) makes of the rows in that order, in which rows
+        may be repeated or not, and returns the loss of each. An exception in the calling thread (KeyboardInterrupt)
+        finds and leaves whole minibatches.
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._work_to_train(rows, repeated)
-        batch_size, stride = self.regime.batch_size, self._rows_per_call()
         dropout, most = self.regime.dropout, self.regime.clip_norm
-        others = range(1, self.members)
-        run = _EPOCHS[self.dtype]
+        stride, others, run = self._steps_per_call(), range(1, self.members), _EPOCHS[self.dtype]
 
         with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
-            def train(targets: Targets, order: Ints, steps: NDArray[np.float64], descent: Descent) -> float:
-                def call(member: int) -> float:
+            def train(targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
+                def call(member: int) -> None:
                     me = Member(member, self.members)
-                    span = (order, first, last, batch_size, own)
-                    return float(run(network, rows, targets, *span, work, me, descent, dropout, most))
+                    run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)
 
-                total = 0.0
-                for first in range(0, len(order), stride):
-                    last = min(first + stride, len(order))
-                    own = steps[first // batch_size : -(-last // batch_size)]
+                losses = np.zeros(len(steps))
+                for first in range(0, len(steps), stride):
+                    own, own_losses = steps[first : first + stride], losses[first : first + stride]
                     try:
                         calls = [pool.submit(call, member) for member in others] if pool else []
-                        total += call(0)
+                        call(0)
                         if calls:
                             wait(calls)
                     except BaseException:
                         team.abort(work.team)
                         raise
-                return total
+                return losses
 
             yield train
 
-    def _rows_per_call(self) -> int:
-        batches = max(1, self.members * MULTIPLY_ADDS_PER_CALL // self._multiply_adds)
-        if self.regime.visiting is ENTRIES:
-            batches = min(batches, sparse.MOST_STEPS)
-        return batches * self.regime.batch_size
+    def _steps_per_call(self) -> int:
+        steps = max(1, self.members * MULTIPLY_ADDS_PER_CALL // self._multiply_adds)
+        return min(steps, sparse.MOST_STEPS) if self.regime.visiting is ENTRIES else steps
 
     # ---- memory ----
 

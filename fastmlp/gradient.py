@@ -30,20 +30,14 @@ def loss_and_gradient(engine: Engine, rows: Rows, targets: Targets, count: int) 
     """
     order = np.arange(count)
     total_weight = float(targets.weights.sum()) if targets.weights.size else float(count)
-    share = 1 / total_weight if total_weight > 0 else 0.0
-    whole = count - count % engine.regime.batch_size
-    parts = [part for part in (order[:whole], order[whole:]) if len(part)]
+    steps = steps_of(count, engine.regime.batch_size, rates=1.0, shares=1 / total_weight if total_weight > 0 else 0.0)
 
     with engine.trainer(rows) as train:
 
         def evaluate(parameters: Parameters, decay: float) -> tuple[float, dict[str, NDArray[Any]]]:
             engine.write(parameters)
             engine.slots[1] = 0
-            loss = 0.0
-            for part in parts:
-                size = min(len(part), engine.regime.batch_size)
-                ones = np.ones(-(-len(part) // size))
-                loss += train(targets, part, steps_of(ones, np.full(len(ones), share)), Descent()) / size
+            loss = float(train(targets, order, steps, Descent()).sum())
             gradients = engine.read(slot=1)
             for name in gradients:
                 if name.startswith("W"):

@@ -13,6 +13,7 @@ from fastmlp.kernels.update import Descent
 from fastmlp.schedule import correct_bias
 
 SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
+STEPS_AHEAD = 1024  # whose corrections are found at once
 
 Ints = NDArray[np.int64]
 
@@ -35,6 +36,7 @@ class Optimizer:
     random: np.random.RandomState
     split: tuple[Ints, Ints] | None = None  # the rows that are trained on and those that are held out, if any are
     steps: int = 0
+    corrections: tuple[int, NDArray[np.float64]] = (0, np.zeros(0))  # of Adam's bias, from that step on
     order: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # of the last epoch, for the next shuffle
 
     def go_on_from(self, last: "Optimizer", shuffled: bool) -> None:
@@ -57,11 +59,14 @@ class Optimizer:
 
     def rates(self, count: int, betas: tuple[float, float]) -> NDArray[np.float64]:
         """Return the next learning rates, for Adam corrected for the bias of its averages, and count the steps."""
-        rates = np.full(count, self.learning_rate)
-        if self.engine.regime.rule is update.ADAM:
-            rates = correct_bias(rates, self.steps, betas)
-        self.steps += count
-        return rates
+        first, self.steps = self.steps, self.steps + count
+        if self.engine.regime.rule is not update.ADAM:
+            return np.full(count, self.learning_rate)
+        start, corrections = self.corrections
+        if not start <= first <= first + count <= start + len(corrections):
+            start, corrections = first, correct_bias(np.ones(count + STEPS_AHEAD), first, betas)
+            self.corrections = start, corrections
+        return self.learning_rate * corrections[first - start : first - start + count]
 
     def end_epoch(self, options: Any, rows_seen: int) -> None:
         """Let the learning rate change as an epoch ends. options: an estimator; rows_seen: since its first fit."""

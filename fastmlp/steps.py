@@ -3,26 +3,37 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels.update import COLUMNS, DECAY, RATE, SEED, SHARE, SHRINKAGE
+from fastmlp.kernels.update import COLUMNS, DECAY, FIRST, RATE, ROWS_OF_STEP, SEED, SHARE, SHRINKAGE
 
 Floats = NDArray[np.float64]
 
 
 def steps_of(
-    rates: Floats,
-    shares: Floats,
+    rows: int,
+    batch_size: int,
+    rates: Floats | float,
+    shares: Floats | float,
     decays: Floats | float = 0.0,
     shrinkage: float = 0.0,
     seeds: Floats | float = 0.0,
-) -> NDArray[np.float64]:
-    """Return steps (minibatches, COLUMNS) of these learning rates.
+) -> Floats:
+    """Return the steps (minibatches, COLUMNS) of so many rows, with a shorter minibatch at the end.
 
-    shares: see ``shares_of``; decays, shrinkage: see ``Descent``; seeds: of dropout, whole numbers below 2^32
+    rates: learning rates; shares: see ``shares_of``; decays, shrinkage: see ``Descent``; seeds: of dropout, whole
+    numbers below 2^32
     """
-    steps = np.empty((len(rates), COLUMNS))
-    steps[:, RATE], steps[:, SHARE], steps[:, DECAY], steps[:, SHRINKAGE] = rates, shares, decays, shrinkage
-    steps[:, SEED] = seeds
+    starts = np.arange(0, rows, batch_size)
+    steps = np.empty((len(starts), COLUMNS))
+    steps[:, FIRST], steps[:, ROWS_OF_STEP] = starts, np.minimum(batch_size, rows - starts)
+    steps[:, RATE], steps[:, SHARE], steps[:, DECAY] = rates, shares, decays
+    steps[:, SHRINKAGE], steps[:, SEED] = shrinkage, seeds
     return steps
+
+
+def mean_loss(losses: Floats, steps: Floats) -> float:
+    """Return the mean of the losses of minibatches, each by its number of rows."""
+    rows = steps[:, ROWS_OF_STEP]
+    return float(losses @ rows / rows.sum())
 
 
 def shares_of(order: NDArray[np.int64], batch_size: int, weights: Floats) -> Floats:

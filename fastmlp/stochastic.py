@@ -15,13 +15,17 @@ from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.history import EpochFigures
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.inputs import ENTRIES
+from fastmlp.kernels.update import DECAY, FIRST, RATE, SEED, SHRINKAGE
 from fastmlp.optimizer import Optimizer, descent_of, rule_of
 from fastmlp.progress import note_loss, note_score, why_to_end
-from fastmlp.steps import shares_of, steps_of
+from fastmlp.steps import mean_loss, shares_of, steps_of
 from fastmlp.threads import thread_limit
 from fastmlp.visiting import to_visit
 
 Estimator = Any
+
+ROWS_AT_ONCE = 10_000
+"""Epochs of few rows are trained several in a call: a call takes longer than 200 rows through 16 units."""
 
 
 class StochasticFit:
@@ -47,11 +51,11 @@ class StochasticFit:
         if resumed is not None:
             estimator._random_state = resumed.random
         split = None
-        self.train_rows = np.arange(len(y))
+        self.train_rows, self.all_rows = np.arange(len(y)), True
         if estimator.early_stopping and given is None:
             again = resumed.split if resumed is not None else None
             split = again or split_rows(estimator, y, estimator._random_state)
-            self.train_rows, held_out = split
+            (self.train_rows, held_out), self.all_rows = split, False
             self.held_out = take_rows(estimator, X, y, sample_weight, held_out)
         self.batch_size = _batch_size(estimator, len(self.train_rows))
         self.engine = self._new_engine(X)
@@ -65,7 +69,8 @@ class StochasticFit:
             self.optimizer.go_on_from(last, shuffled=resumed is not None)
         self.descent = descent_of(estimator)
         self.best: NDArray[Any] | None = None
-        self.shares: NDArray[np.float64] | None = None  # of the last epoch's minibatches
+        self.learning_rate = self.optimizer.learning_rate  # of the last epoch
+        self.steps: NDArray[np.float64] | None = None  # what an epoch's have in common with those of the next
 
     def _new_engine(self, X: Any) -> Engine:
         estimator = self.estimator
@@ -105,8 +110,8 @@ class StochasticFit:
 
     def _train_epochs(self, train: Train) -> None:
         estimator, began = self.estimator, time.perf_counter()
-        budget = np.inf if estimator.time_budget is None else estimator.time_budget
-        while not (self._epoch(train) or self.incremental or time.perf_counter() - began > budget):
+        budget = math.inf if estimator.time_budget is None else estimator.time_budget
+        while not (self._train_some(train) or self.incremental or time.perf_counter() - began > budget):
             if estimator.n_iter_ == estimator.max_iter:
                 _warn(
                     f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization "
@@ -114,12 +119,47 @@ class StochasticFit:
                 )
                 return
 
-    def _epoch(self, train: Train) -> bool:
-        """Train an epoch, record it, and tell whether it is the last."""
-        estimator = self.estimator
+    def _train_some(self, train: Train) -> bool:
+        """Train an epoch, or several if these are short and none can be the last; tell whether the last was."""
+        before = self._squares_of_sparse()
         began = time.perf_counter()
-        loss = self._train_once(train)
+        count = self._epochs_at_once()
+        orders, steps = zip(*(self._next_epoch(e) for e in range(count)), strict=True)
+        losses = train(self.targets, _joined(orders), _joined(steps), self.descent).reshape(count, -1)
         seconds = time.perf_counter() - began
+        penalty = self._penalty_of_sparse(steps[0], before)
+        return any(self._record(mean_loss(losses[e], steps[e]) + penalty, seconds) for e in range(count))
+
+    def _epochs_at_once(self) -> int:
+        """Return how many epochs may go into one call: nobody waits for their figures, none but the last can end it."""
+        estimator = self.estimator
+        if self.incremental or self.held_out is not None or estimator.callbacks or estimator.verbose:
+            return 1
+        if self.engine.regime.visiting is ENTRIES:
+            return 1
+        patience = estimator.n_iter_no_change - estimator._no_improvement_count + 1
+        return int(max(1, min(patience, estimator.max_iter - estimator.n_iter_, ROWS_AT_ONCE // len(self.train_rows))))
+
+    def _next_epoch(self, e: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the order of rows and the steps of the next epoch, the e-th of a call; the optimiser moves on."""
+        estimator, optimizer, rows = self.estimator, self.optimizer, len(self.train_rows)
+        self.learning_rate = optimizer.learning_rate
+        order = optimizer.next_order(estimator.shuffle)
+        order = order if self.all_rows else self.train_rows[order]
+        if self.steps is None or self.targets.weights.size:
+            shares = shares_of(order, self.batch_size, self.targets.weights)
+            self.steps = steps_of(rows, self.batch_size, 0.0, shares, estimator.alpha * shares)
+        steps = self.steps.copy()
+        steps[:, FIRST] += e * rows
+        steps[:, SHRINKAGE] = self.learning_rate * estimator.weight_decay
+        steps[:, RATE] = optimizer.rates(len(steps), (estimator.beta_1, estimator.beta_2))
+        steps[:, SEED] = self._seeds(len(steps))
+        optimizer.end_epoch(estimator, estimator.t_ + (e + 1) * rows)
+        return order, steps
+
+    def _record(self, loss: float, seconds: float) -> bool:
+        """Record an epoch, and tell whether it is the last."""
+        estimator = self.estimator
         estimator.n_iter_ += 1
         estimator.loss_ = loss
         estimator.t_ += len(self.train_rows)
@@ -132,26 +172,18 @@ class StochasticFit:
             return True
         validation_loss, score = self._measure()
         ends = self._is_asked_to_end(loss, validation_loss, score, seconds)
-        self.optimizer.end_epoch(estimator, estimator.t_)
         return ends or self._has_converged()
 
-    def _train_once(self, train: Train) -> float:
-        """Train every row once, and return the mean loss of the minibatches, the penalty counted."""
-        estimator, engine = self.estimator, self.engine
-        order = self.train_rows[self.optimizer.next_order(estimator.shuffle)]
-        shares = self.shares
-        if shares is None or self.targets.weights.size:
-            shares = self.shares = shares_of(order, self.batch_size, self.targets.weights)
-        rates = self.optimizer.rates(len(shares), (estimator.beta_1, estimator.beta_2))
-        shrinkage = self.optimizer.learning_rate * estimator.weight_decay
-        decays = estimator.alpha * shares
-        before = 0.0 if engine.regime.squares or not estimator.alpha else engine.sum_of_squares()
-        steps = steps_of(rates, shares, decays, shrinkage, self._seeds(len(shares)))
-        total = train(self.targets, order, steps, self.descent) / len(order)
-        if engine.regime.squares or not estimator.alpha:
-            return total
-        # every step would have to look at all weights of sparse columns: the mean of before and after stands for them
-        return total + float(decays.mean()) / 4 * (before + engine.sum_of_squares())
+    # every step would have to look at all weights of sparse columns: the mean of before and after stands for them
+
+    def _squares_of_sparse(self) -> float:
+        if self.engine.regime.squares or not self.estimator.alpha:
+            return 0.0
+        return self.engine.sum_of_squares()
+
+    def _penalty_of_sparse(self, steps: NDArray[np.float64], before: float) -> float:
+        squares = (before + self._squares_of_sparse()) / 2
+        return mean_loss(steps[:, DECAY] / 2 * squares, steps)
 
     def _seeds(self, count: int) -> NDArray[np.float64] | float:
         """Draw what tells the steps' dropout apart; without it, scikit-learn's random numbers stay as they are."""
@@ -189,7 +221,7 @@ class StochasticFit:
             loss=loss,
             validation_loss=validation_loss,
             validation_accuracy=None,
-            learning_rate=self.optimizer.learning_rate,
+            learning_rate=self.learning_rate,
             seconds=seconds,
             rows=len(self.train_rows),
             validation_score=score,
@@ -247,6 +279,10 @@ def _clip_norm(estimator: Estimator, sparse: bool) -> float:
             "clip_norm needs whole gradients, but of sparse X a step looks at few weights: use X.toarray()"
         )
     return float(estimator.clip_norm)
+
+
+def _joined(arrays: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _warn(text: str) -> None:

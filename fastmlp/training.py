@@ -18,7 +18,7 @@ from fastmlp.kernels.update import Descent
 from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
 from fastmlp.sampling import epoch_order
 from fastmlp.schedule import Schedule, correct_bias
-from fastmlp.steps import shares_of, steps_of
+from fastmlp.steps import mean_loss, shares_of, steps_of
 
 Callback = Callable[[EpochFigures], object]
 
@@ -58,14 +58,14 @@ def train_epochs(
             rates = schedule.rates(steps, -(-len(order) // engine.regime.batch_size))
             step_sizes = correct_bias(rates, steps) if options.solver == "adam" else rates
             shares = shares_of(order, engine.regime.batch_size, samples.targets.weights)
-            all_steps = steps_of(step_sizes, shares, 2 * options.l2)
+            all_steps = steps_of(len(order), engine.regime.batch_size, step_sizes, shares, 2 * options.l2)
             kept = engine.slots.copy()
             began = time.perf_counter()
-            total = train(samples.targets, order, all_steps, descent)
+            losses = train(samples.targets, order, all_steps, descent)
             seconds = time.perf_counter() - began
             steps += len(rates)
             penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
-            loss = total / len(order) + penalty
+            loss = mean_loss(losses, all_steps) + penalty
             if not (math.isfinite(loss) and engine.is_finite()):
                 engine.slots[...] = kept
                 raise DivergedError(_divergence(options, epoch, rates[0]))

@@ -1,4 +1,4 @@
-"""All minibatches of an epoch, or some of them, in one call that every member of a team makes."""
+"""Many minibatches, as an epoch has, in one call that every member of a team makes."""
 
 import math
 
@@ -8,7 +8,7 @@ from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
 from fastmlp.kernels.step import Noise, apply_clipped, backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.update import DECAY, SEED, SHARE, step_of
+from fastmlp.kernels.update import DECAY, FIRST, ROWS_OF_STEP, SEED, SHARE, step_of
 
 
 @part
@@ -51,50 +51,56 @@ def finish(network, batch, steps, member, descent):
 
 
 @part
-def loss_of(work, rows, steps, step):
+def rows_of(steps, step):
+    """Return the range of the order that a step's rows are; none beyond the last step."""
+    if step == steps.shape[0]:
+        return 0, 0
+    first = int(steps[step, FIRST])
+    return first, first + int(steps[step, ROWS_OF_STEP])
+
+
+@part
+def loss_of(work, rows, share, decay):
     """Return a minibatch's loss, from what all members have left in their workspace."""
     losses, squares = 0.0, 0.0
     for i in range(rows):
         losses += work.losses[i]
     for unit in range(work.squares.size):
         squares += work.squares[unit]
-    return losses * steps[step, SHARE] + squares * (0.5 * steps[step, DECAY])
+    return share * losses + 0.5 * decay * squares
 
 
 @entry
-def epoch(network, data, targets, order, first, last, batch_size, steps, work, member, descent, dropout, most):
-    """Train on rows ``order[first:last]``, in minibatches of ``batch_size`` and a shorter one at the end.
+def epoch(network, data, targets, order, steps, losses, work, member, descent, dropout, most):
+    """Train on minibatches of the rows in some order; their losses, each before its update, are written to ``losses``.
 
     network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
-    (kernels.update), work: Workspace, member: Member, descent: Descent, what all steps have in common, dropout:
-    Dropout, most: the norm that gradients are clipped to, infinite where they are not
+    (kernels.update), losses: (minibatches,) float64, work: Workspace, member: Member, descent: Descent, what all steps
+    have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
 
-    Returns the sum over minibatches of their rows times their loss, each before its update (meaningful for member 0
-    only). The loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the
-    whole minibatch for itself: converting a row is cheaper than fetching what another core has written.
+    A loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the whole
+    minibatch for itself: converting a row is cheaper than fetching what another core has written.
     """
-    total = 0.0
     batch = inputs_for(work.inputs, member.index)
     for step in range(steps.shape[0]):
-        start = first + step * batch_size
-        end = min(start + batch_size, last)
+        start, end = rows_of(steps, step)
         rows = end - start
         noise = Noise(dropout, steps[step, SEED])
         fetch(network, data, order, start, rows, batch, step, noise)
         catch_up_own(network, batch, steps, step, member, descent)
-        ahead = Ahead(data.data, data.row_bytes, order, end, min(end + batch_size, last))
+        soon, soon_end = rows_of(steps, step + 1)
+        ahead = Ahead(data.data, data.row_bytes, order, soon, soon_end)
         if not forward(network, batch, rows, work, member, noise, ahead):
-            return total
+            return
         head(network, batch, targets, order, start, rows, steps[step, SHARE], work, member, ahead)
         if not meet(work.team, member.index, member.count):
-            return total
+            return
         if member.index == 0:
-            total += rows * loss_of(work, rows, steps, step)
+            losses[step] = loss_of(work, rows, steps[step, SHARE], steps[step, DECAY])
         now = step_of(descent, steps, step)
         if not backward(network, batch, rows, work, member, noise, now):
-            return total
+            return
         if most < math.inf and not apply_clipped(network, work, member, most, now):
-            return total
+            return
         pass_by(network, batch, step, now)
     finish(network, batch, steps, member, descent)
-    return total

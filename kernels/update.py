@@ -44,10 +44,11 @@ class Descent(NamedTuple):
     epsilon: float = 0.0
 
 
-RATE, SHARE, DECAY, SHRINKAGE, SEED, COLUMNS = range(6)
+FIRST, ROWS_OF_STEP, RATE, SHARE, DECAY, SHRINKAGE, SEED, COLUMNS = range(8)
 """The columns of ``steps`` (minibatches, COLUMNS) float64: what differs from step to step.
 
-SHARE: what the loss of one row counts.
+FIRST, ROWS_OF_STEP: where in the order of rows the minibatch starts, and how many rows it has. SHARE: what the loss of
+one row counts.
 """
 
 
