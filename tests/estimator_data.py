@@ -10,7 +10,7 @@ def table(kind, dtype="float64", rows=ROWS):
     """Return X (rows, INPUTS) of the dtype, half of it zeros, and y of the kind."""
     random = np.random.default_rng(KINDS.index(kind))
     X = random.standard_normal((rows, INPUTS)) * (random.random((rows, INPUTS)) < 0.5)
-    scores = X @ random.standard_normal((INPUTS, 3)) + 0.3 * random.standard_normal((rows, 3))
+    scores = X @ random.standard_normal((INPUTS, 3)) + 1.5 * random.standard_normal((rows, 3))
     targets = {
         "binary": np.where(scores[:, 0] > 0, "yes", "no"),
         "multiclass": scores.argmax(axis=1) * 2 + 3,

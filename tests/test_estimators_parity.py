@@ -20,7 +20,8 @@ SOLVERS = {
     # a tolerance that is missed often enough for the rate to be divided in the epochs that there are
     "adaptive": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.03, "n_iter_no_change": 1},
     "adam": {"solver": "adam", "learning_rate_init": 0.01, "beta_1": 0.8, "epsilon": 1e-6},
-    "lbfgs": {"solver": "lbfgs"},
+    # after so few iterations no line search has tried weights so large that scikit-learn clips probabilities
+    "lbfgs": {"solver": "lbfgs", "max_iter": 5},
 }
 # Of the largest number in an array. A step's sums have at most ROWS terms, there are EPOCHS * 4 steps, and each starts
 # from the differences that the last one left: eps * 50 * 48 is 5e-13 in float64 and 3e-4 in float32. Training itself
@@ -107,7 +108,9 @@ def test_every_solver_activation_and_target(solver, activation, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", ["nesterov", "adam", "lbfgs"])
 def test_float32(solver, kind):
-    ours, theirs = assert_same_fit(kind, SOLVERS[solver], *table(kind, "float32"), dtype="float32")
+    # scikit-learn's loss has 7 digits here: what a line search makes of them soon depends on the last one
+    options = {**SOLVERS[solver], **({"max_iter": 2} if solver == "lbfgs" else {})}
+    ours, theirs = assert_same_fit(kind, options, *table(kind, "float32"), dtype="float32")
     assert [c.dtype for c in ours.coefs_] == [c.dtype for c in theirs.coefs_]
 
 
@@ -152,7 +155,7 @@ def test_whole_numbers():
 @pytest.mark.parametrize("solver", ["nesterov", "adam", "lbfgs"])
 def test_warm_start(solver, kind):
     X, y = table(kind)
-    models = pair(kind, **SOLVERS[solver], warm_start=True, max_iter=5)
+    models = pair(kind, **{**SOLVERS[solver], "warm_start": True, "max_iter": 5})
     for _ in range(3):
         expected, found = (warned(model.fit, X, y) for model in models)
         assert found == expected
