@@ -3,6 +3,8 @@
 import numpy as np
 
 ROWS, INPUTS = 50, 7
+# what newer SciPy says of how scikit-learn 1.7 calls its L-BFGS
+OLD_LBFGS = "ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning"
 KINDS = ("binary", "multiclass", "multilabel", "regression", "outputs", "poisson", "counts")
 
 

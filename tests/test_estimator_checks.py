@@ -1,6 +1,7 @@
 """scikit-learn's own checks of what calls itself an estimator; none of them is expected to fail."""
 
 import pytest
+from estimator_data import OLD_LBFGS
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastmlp import MLPClassifier, MLPRegressor
@@ -23,7 +24,7 @@ def every_check(instances):
     return pytest.mark.parametrize(names, list(cases), **mark.kwargs)
 
 
-@pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning")  # 1.7
+@pytest.mark.filterwarnings(OLD_LBFGS)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @every_check(INSTANCES)
 def test_what_every_estimator_does(estimator, check):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import sklearn
-from estimator_data import INPUTS, model_of, table, weights
+from estimator_data import INPUTS, OLD_LBFGS, model_of, table, weights
 from joblib import parallel_backend
 from joblib.externals.loky import get_reusable_executor
 from scripts import run
@@ -35,10 +35,10 @@ QUICK = {
     "learning_rate_init": 0.02,
     "random_state": 0,
 }
-# of scikit-learn 1.7's L-BFGS, with newer SciPy
-pytestmark = pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning")
 CLOSE = 1e-8  # of float64 after seven epochs; tests/test_estimators_parity.py is stricter
 X, y = table("multiclass")
+
+pytestmark = pytest.mark.filterwarnings(OLD_LBFGS)
 
 META = {
     "bagging": lambda model: BaggingClassifier(model, n_estimators=3, random_state=0),

@@ -228,3 +228,14 @@ def test_divergence_with_early_stopping_keeps_the_best():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.predict(X)
+
+
+def test_divergence_after_good_epochs_goes_back_to_the_best():
+    X_train, y_train, X_val, y_val = HALVES
+    # a rate that grows a hundredfold with each epoch
+    model = classifier(solver="sgd", early_stopping=True, learning_rate_decay=100.0, max_iter=200, n_iter_no_change=200)
+    with pytest.warns(ConvergenceWarning, match="finite"):
+        model.fit(X_train, y_train, X_val=X_val, y_val=y_val)
+    assert np.isfinite(model.validation_scores_[0])
+    assert np.isnan(model.validation_scores_[-1])
+    assert model.score(X_val, y_val) == model.best_validation_score_ == np.nanmax(model.validation_scores_)

@@ -3,14 +3,17 @@
 import numpy as np
 import pytest
 import sklearn.neural_network
-from estimator_data import INPUTS, KINDS, model_of, table, weights
+from estimator_data import INPUTS, KINDS, OLD_LBFGS, model_of, table, weights
 from naive_estimator import initial, loss, outputs, smoothed, train
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_class_weight
 
 import fastmlp
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings(OLD_LBFGS),
+]
 
 EPOCHS, BATCH, HIDDEN, SEED = 10, 16, (6, 4), 7
 OUTPUT = dict(zip(KINDS, ["logistic", "softmax", "logistic", "identity", "identity", "exp", "exp"], strict=True))

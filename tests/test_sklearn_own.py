@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import sklearn.neural_network
+from estimator_data import OLD_LBFGS
 
 import fastmlp
 
@@ -15,8 +16,7 @@ EXCEPTIONS = {}
 pytestmark = [
     # scikit-learn's tests let it pass where it is not their subject, as theirs do not make errors of warnings
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
-    # scikit-learn 1.7's L-BFGS, with newer SciPy
-    pytest.mark.filterwarnings("ignore:scipy.optimize. The `disp` and `iprint` options:DeprecationWarning"),
+    pytest.mark.filterwarnings(OLD_LBFGS),
 ]
 
 
