@@ -8,6 +8,7 @@ scikit-learn's ``fit`` checks parameters and data and draws the first weights, t
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,15 @@ _OUTPUT_ACTIVATIONS = {
     "logistic": lambda scores: expit(scores, out=scores),
     "exp": lambda scores: np.exp(scores, out=scores),
 }
+_PREDICTING: WeakKeyDictionary[Any, Engine] = WeakKeyDictionary()
+"""What estimators predict with, apart from them: predicting must not change an estimator."""
+
+_ONLY_FOR = {
+    "weight_decay": ("adam",),
+    **dict.fromkeys(("dropout", "input_dropout", "clip_norm", "learning_rate_decay"), ("sgd", "adam")),
+    **dict.fromkeys(("callbacks", "time_budget", "scoring"), ("sgd", "adam")),
+}
+"""The solvers that can do what is asked for; of scikit-learn's own parameters, those for other solvers mean nothing."""
 
 
 class CompiledFit:
@@ -41,17 +51,12 @@ class CompiledFit:
     alpha: float
     early_stopping: bool
     out_activation_: str
+    solver: str
     coefs_: list[NDArray[Any]]
     _unpack: Callable[[NDArray[Any]], None]
     # what the estimators add
     class_weight: Any
     threads: int | None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave out what is made anew when it is needed."""
-        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
-        state.pop("_predicting", None)
-        return state
 
     # ---- training ----
 
@@ -70,6 +75,7 @@ class CompiledFit:
         """Fit, or leave everything as it was. Raises DivergedError where the parameters or the loss are not finite."""
         before = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
         try:
+            self._refuse_unused()
             weights = self._weights(y, sample_weight, incremental)
             super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
             if self._divergence is not None:
@@ -82,6 +88,17 @@ class CompiledFit:
             if divergence is not None and not isinstance(error, DivergedError):
                 raise DivergedError(f"{error} {divergence}") from None
             raise
+
+    def _refuse_unused(self) -> None:
+        """Raise ValueError for what the solver could only ignore."""
+        for name, solvers in _ONLY_FOR.items():
+            value = getattr(self, name)
+            if value is not None and value != 0 and self.solver not in solvers:
+                raise ValueError(
+                    f"{name}={value!r} needs solver {' or '.join(map(repr, solvers))}, got {self.solver!r}"
+                )
+        if self._given is not None and self.solver == "lbfgs":
+            raise ValueError("X_val and y_val need solver 'sgd' or 'adam', got 'lbfgs'")
 
     def _weights(self, y: Any, sample_weight: Any, incremental: bool) -> Any:
         """Return the weights of rows, those of their classes counted."""
@@ -162,10 +179,10 @@ class CompiledFit:
         live: Engine | None = getattr(self, "_live", None)
         if live is not None:
             return live
-        dtype = np.result_type(X.dtype if X.dtype.kind == "f" else np.float64, self.coefs_[0].dtype)
-        design = translate.architecture_of(self, np.float32 if dtype.itemsize < 8 else np.float64)
-        engine: Engine | None = getattr(self, "_predicting", None)
+        dtype = np.result_type(X.dtype, self.coefs_[0].dtype)
+        design = translate.architecture_of(self, dtype if dtype == np.float32 else np.float64)
+        engine = _PREDICTING.get(self)
         if engine is None or engine.architecture != design:
-            engine = self._predicting = Engine(design, Regime(1, update.SGD, thread_limit(self.threads)))
+            engine = _PREDICTING[self] = Engine(design, Regime(1, update.SGD, thread_limit(self.threads)))
         translate.load_parameters(self, engine)
         return engine

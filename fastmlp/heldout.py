@@ -1,5 +1,6 @@
 """Rows that are not trained on, by which training is measured after each epoch."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit, logsumexp, xlogy
 from sklearn.base import is_classifier
-from sklearn.metrics import check_scoring
+from sklearn.metrics import accuracy_score, check_scoring, r2_score
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_X_y
 from sklearn.utils.multiclass import unique_labels
@@ -27,13 +28,19 @@ class HeldOut:
     def score(self, estimator: Estimator) -> float:
         """Return the estimator's score, by its ``scoring`` if it has one; NaN where it predicts no numbers."""
         if estimator.scoring is None:
-            return float(estimator._score(self.X, self.y, sample_weight=self.sample_weight))
+            predicted = estimator._predict(self.X, check_input=False)
+            if is_classifier(estimator):
+                return float(accuracy_score(self.y, predicted, sample_weight=self.sample_weight))
+            if not np.isfinite(predicted).all():
+                return math.nan
+            return float(r2_score(self.y, predicted, sample_weight=self.sample_weight))
         return float(check_scoring(estimator, estimator.scoring)(estimator, self.X, self.y))
 
     def loss(self, estimator: Estimator, scores: NDArray[Any]) -> float:
         """Return the mean loss of the rows, whose scores before the output's activation are given."""
         Z = scores.astype(np.float64)
-        losses = _LOSSES[estimator.out_activation_](Z, self.targets.astype(np.float64))
+        with np.errstate(all="ignore"):  # a network that diverges shows by its loss
+            losses = _LOSSES[estimator.out_activation_](Z, self.targets.astype(np.float64))
         return float(np.average(losses, weights=self.sample_weight))
 
 

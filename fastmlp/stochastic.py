@@ -13,6 +13,7 @@ from fastmlp import translate
 from fastmlp.engine import Engine, Regime, Train
 from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.history import EpochFigures
+from fastmlp.inputs import check_callbacks
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.inputs import ENTRIES
 from fastmlp.kernels.update import DECAY, FIRST, RATE, SEED, SHRINKAGE
@@ -68,6 +69,7 @@ class StochasticFit:
         if last is not None and (resumed is not None or incremental):
             self.optimizer.go_on_from(last, shuffled=resumed is not None)
         self.descent = descent_of(estimator)
+        self.callbacks = check_callbacks(estimator.callbacks or ())
         self.best: NDArray[Any] | None = None
         self.learning_rate = self.optimizer.learning_rate  # of the last epoch
         self.steps: NDArray[np.float64] | None = None  # what an epoch's have in common with those of the next
@@ -133,7 +135,7 @@ class StochasticFit:
     def _epochs_at_once(self) -> int:
         """Return how many epochs may go into one call: nobody waits for their figures, none but the last can end it."""
         estimator = self.estimator
-        if self.incremental or self.held_out is not None or estimator.callbacks or estimator.verbose:
+        if self.incremental or self.held_out is not None or self.callbacks or estimator.verbose:
             return 1
         if self.engine.regime.visiting is ENTRIES:
             return 1
@@ -204,6 +206,8 @@ class StochasticFit:
         if not estimator.early_stopping:
             note_loss(estimator)
             return loss, None
+        if estimator.scoring is not None:  # a scorer may look at the coefficients
+            translate.store_parameters(estimator, self.engine)
         score = held_out.score(estimator)
         if note_score(estimator, score):
             self.best = self.engine.slots[0].copy()
@@ -213,7 +217,7 @@ class StochasticFit:
 
     def _is_asked_to_end(self, loss: float, validation_loss: float | None, score: float | None, seconds: float) -> bool:
         estimator = self.estimator
-        if not estimator.callbacks:
+        if not self.callbacks:
             return False
         figures = EpochFigures(
             epoch=estimator.n_iter_,
@@ -226,7 +230,7 @@ class StochasticFit:
             rows=len(self.train_rows),
             validation_score=score,
         )
-        answers = [callback(figures) for callback in estimator.callbacks]
+        answers = [callback(figures) for callback in self.callbacks]
         return any(answer is True or answer is np.True_ for answer in answers)
 
     def _has_converged(self) -> bool:
