@@ -102,11 +102,18 @@ def ask_for(ahead, turn, turns):
 
 
 @part
-def ask_for_targets(targets, order, first, last):
+def ask_for_targets(targets, order, first, last, outputs):
     """Ask memory for what rows ``order[first:last]`` are to be, which lies anywhere."""
-    labels = matrix(targets.labels, 0, 1, targets.labels.size)
-    for i in range(first, last if targets.labels.size else first):
-        prefetch(labels, 0, row_number(order, i))
+    labels, values = (
+        matrix(targets.labels, 0, 1, targets.labels.size),
+        matrix(targets.values, 0, 1, targets.values.size),
+    )
+    for i in range(first, last):
+        row = row_number(order, i)
+        if targets.labels.size:
+            prefetch(labels, 0, row)
+        else:
+            prefetch(values, 0, row * outputs)
 
 
 @part

@@ -11,9 +11,14 @@ The gradient of the squared error is that of the sum over outputs, as scikit-lea
 
 import math
 
+from fastmlp.kernels.elementary import absolute, exp, log_of_one_plus
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.targets import weight_of
+from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_sum, store
+
+_TILE = Shape(ROWS, 1)
 
 
 @part
@@ -37,19 +42,39 @@ def squared_error(Z, targets, order, start, first, last, outputs, scale, losses)
         losses[i] = 0.5 * weight * total / outputs
 
 
+@part
+def _copy_targets(targets, order, start, rows, outputs, c, out):
+    """Copy the values from column c on of up to a tile of rows."""
+    for r in range(rows):
+        row = row_number(order, start + r)
+        for j in range(min(out.shape[1], outputs - c)):
+            out[r, j] = targets.values[row * outputs + c + j]
+
+
 @kernel
 def logistic_nll(Z, targets, order, start, first, last, outputs, scale, losses):
-    """As ``squared_error``, for the logistic loss."""
-    for i in range(first, last):
-        row = row_number(order, start + i)
-        weight, total = weight_of(targets, row), 0.0
-        for c in range(outputs):
-            z, t = float(Z[i, c]), float(targets.values[row * outputs + c])
-            e = math.exp(-abs(z))
-            total += max(z, 0.0) - t * z + math.log1p(e)
-            probability = (1.0 if z >= 0.0 else e) / (1.0 + e)
-            Z[i, c] = Z.dtype.type((probability - t) * (scale * weight))
-        losses[i] = weight * total
+    """As ``squared_error``, for the logistic loss, a tile at a time."""
+    T, total = room_for(_TILE, Z), room_for(_TILE, Z)
+    lanes = VECTOR_BYTES // Z.itemsize
+    for i in range(first, last, ROWS):
+        rows = min(ROWS, last - i)
+        for r in range(rows):
+            losses[i + r] = 0.0
+        for c in range(0, outputs, lanes):
+            _copy_targets(targets, order, start + i, rows, outputs, c, T)
+            z, t = load(_TILE, Z, i, c), load(_TILE, T, 0, 0)
+            e, positive = exp(absolute(z) * -1.0), z > 0.0
+            loss = max(z, 0.0) - t * z + log_of_one_plus(e)
+            probability = ((positive * -1.0 + 1.0) * e + positive) / (e + 1.0)
+            store(row_sum(keep_first(loss, outputs - c, 0.0)), total, 0, 0)
+            store(keep_first((probability - t) * scale, outputs - c, 0.0), Z, i, c)
+            for r in range(rows):
+                losses[i + r] += total[r, 0]
+        for r in range(rows if targets.weights.size else 0):
+            weight = targets.weights[row_number(order, start + i + r)]
+            losses[i + r] *= weight
+            for c in range(outputs):
+                Z[i + r, c] *= Z.dtype.type(weight)
 
 
 @kernel

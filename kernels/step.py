@@ -153,7 +153,7 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     Z = activations_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
     end = min(last, rows)
-    ask_for_targets(targets, order, start + first, start + end)
+    ask_for_targets(targets, order, start + first, start + end, layer.units)
     ask_for_rows(inputs_of(l, network, batch, work).X, first, end, layer.inputs)
     apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
     call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)

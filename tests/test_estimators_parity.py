@@ -54,8 +54,8 @@ def warned(call, *arguments, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         call(*arguments, **options)
-    # SciPy's of what scikit-learn 1.7 asks it for
-    return {(w.category, str(w.message)) for w in caught if w.category is not DeprecationWarning}
+    # what NumPy and SciPy say inside scikit-learn is not meant for its users, and compiled code does not say it
+    return {(w.category, str(w.message)) for w in caught if issubclass(w.category, UserWarning)}
 
 
 def assert_near(actual, expected, relative):
