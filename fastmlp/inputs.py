@@ -109,6 +109,11 @@ def refuse_not_finite(array: NDArray[Any], dtype: np.dtype[Any], name: str = "X"
         raise ValueError(_not_finite(name, array[bad], *bad, dtype))
 
 
+def is_finite(array: NDArray[Any]) -> bool:
+    """Tell whether all numbers of a matrix (N, D) are finite, at the speed of reading."""
+    return _first_not_finite(array, array.dtype) is None
+
+
 def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> tuple[int, int] | None:
     """Return row and column of the first number that is not finite in ``dtype``, None if there is none.
 

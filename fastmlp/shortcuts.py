@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelBinarizer
 
+from fastmlp import inputs
+
 _VALID: set[tuple[Any, ...]] = set()
 
 
@@ -58,7 +60,7 @@ def is_plain_matrix(X: Any) -> bool:
         and X.ndim == 2
         and X.dtype in (np.float32, np.float64)
         and 0 not in X.shape
-        and bool(np.isfinite(X.sum(dtype=np.float64)))  # NaN or infinity stay in a sum
+        and inputs.is_finite(X)
     )
 
 

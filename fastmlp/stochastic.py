@@ -72,6 +72,7 @@ class StochasticFit:
         self.callbacks = check_callbacks(estimator.callbacks or ())
         self.best: NDArray[Any] | None = None
         self.learning_rate = self.optimizer.learning_rate  # of the last epoch
+        self.squares = self._squares_of_sparse()
         self.steps: NDArray[np.float64] | None = None  # what an epoch's have in common with those of the next
 
     def _new_engine(self, X: Any) -> Engine:
@@ -123,7 +124,7 @@ class StochasticFit:
 
     def _train_some(self, train: Train) -> bool:
         """Train an epoch, or several if these are short and none can be the last; tell whether the last was."""
-        before = self._squares_of_sparse()
+        before = self.squares
         began = time.perf_counter()
         count = self._epochs_at_once()
         orders, steps = zip(*(self._next_epoch(e) for e in range(count)), strict=True)
@@ -184,8 +185,8 @@ class StochasticFit:
         return self.engine.sum_of_squares()
 
     def _penalty_of_sparse(self, steps: NDArray[np.float64], before: float) -> float:
-        squares = (before + self._squares_of_sparse()) / 2
-        return mean_loss(steps[:, DECAY] / 2 * squares, steps)
+        self.squares = self._squares_of_sparse()
+        return mean_loss(steps[:, DECAY] / 2 * (before + self.squares) / 2, steps)
 
     def _seeds(self, count: int) -> NDArray[np.float64] | float:
         """Draw what tells the steps' dropout apart; without it, scikit-learn's random numbers stay as they are."""
