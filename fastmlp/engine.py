@@ -22,7 +22,7 @@ from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.kernels.update import Descent
 from fastmlp.predictor import Predictor
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, useful_members
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, training, useful_members
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
@@ -164,7 +164,7 @@ class Engine:
         dropout, most = self.regime.dropout, self.regime.clip_norm
         stride, others, run = self._steps_per_call(), range(1, self.members), _EPOCHS[self.dtype]
 
-        with ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
+        with training(), ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
             def train(targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
                 def call(member: int) -> None:

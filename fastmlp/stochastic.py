@@ -55,7 +55,9 @@ class StochasticFit:
         self.train_rows, self.all_rows = np.arange(len(y)), True
         if estimator.early_stopping and given is None:
             again = resumed.split if resumed is not None else None
-            split = again or split_rows(estimator, y, estimator._random_state)
+            if again is None or sum(map(len, again)) != len(y):
+                again = split_rows(estimator, y, estimator._random_state)
+            split = again
             (self.train_rows, held_out), self.all_rows = split, False
             self.held_out = take_rows(estimator, X, y, sample_weight, held_out)
         self.batch_size = _batch_size(estimator, len(self.train_rows))

@@ -2,6 +2,10 @@
 
 import itertools
 import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -40,14 +44,54 @@ def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
 
 
 def thread_limit(threads: int | None) -> int:
-    """Return the most threads to use: as asked, or from the environment, or all available CPUs."""
+    """Return the most threads to use: as asked, or from the environment, or all available CPUs.
+
+    Where nothing is asked for, those who train at the same time share them: searches train several models at once, in
+    threads, or in processes of a pool, each of which gets one.
+    """
     if threads is not None:
         return threads
+    if _is_worker_of_a_pool():
+        return 1
+    return max(1, _allowed() // (1 + _training.count))
+
+
+def _allowed() -> int:
     for name in ENVIRONMENT:
         value = os.environ.get(name, "").split(",")[0].strip()
         if value.isdigit() and int(value) > 0:
             return min(int(value), available_cpus())
     return available_cpus()
+
+
+def _is_worker_of_a_pool() -> bool:
+    multiprocessing = sys.modules.get("multiprocessing")
+    return multiprocessing is not None and bool(multiprocessing.current_process().daemon)
+
+
+class _Training:
+    """How many teams train in this process."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def change(self, by: int) -> None:
+        with self._lock:
+            self.count += by
+
+
+_training = _Training()
+
+
+@contextmanager
+def training() -> Iterator[None]:
+    """Count as one who trains."""
+    _training.change(1)
+    try:
+        yield
+    finally:
+        _training.change(-1)
 
 
 def forward_multiply_adds(sizes: tuple[int, ...]) -> int:

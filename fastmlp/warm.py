@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine, Regime
-from fastmlp.kernels import update
+from fastmlp.kernels import program, update
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes
@@ -21,6 +21,8 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
     """Compile every kernel that training and predicting may need and keep them on disk; return the seconds it took.
 
     dtypes : of the networks that will be trained, "float32" or "float64" or both
+
+    Other activations than ReLU, dropout and clipping are left to the first fit that asks for them.
 
     What is compiled already is only loaded. Raises ValueError for another dtype.
     """
@@ -42,8 +44,11 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
 
 
 def _engines(dtype: str) -> Iterator[Engine]:
-    """Yield networks that between them need every width of panel, first, hidden or last, and every rule."""
+    """Yield networks that between them need every width of panel, first, hidden or last, and every rule and loss."""
     for rule, vectors, visiting in product(update.SLOTS, PANEL_EFFICIENCY, (EVERYTHING, NONZEROS, ENTRIES)):
         units = vectors * lanes(dtype)
         for sizes in ((1, units, units, units), (1, units)):
-            yield Engine(Architecture(sizes, np.dtype(dtype)), Regime(1, rule, 1, visiting))
+            regime = Regime(1, rule, 1, visiting, squares=visiting is not ENTRIES)
+            yield Engine(Architecture(sizes, np.dtype(dtype)), regime)
+    for loss in program.LOSSES:
+        yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, update.SGD, 1))

@@ -10,6 +10,7 @@ from registry import DTYPES
 from scripts import run
 
 from fastmlp import Trainer
+from fastmlp.threads import ENVIRONMENT, available_cpus
 
 DEPTHS = ((), (130,), (64, 48), (33, 1, 70), (40, 30, 20, 10))
 X, y = clusters(np.random.default_rng(0), rows=730, inputs=300, classes=10)
@@ -116,3 +117,17 @@ print(fitted(hidden=(130,), epochs=1, threads=None).threads_)
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity of processes")
 def test_threads_none_means_the_processors_that_this_process_may_use():
     assert run(AFFINITY)[0] == "1\n"
+
+
+@pytest.mark.skipif(available_cpus() < 2, reason="one processor cannot be shared")
+def test_those_who_train_at_the_same_time_share_the_processors(monkeypatch):
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(512, 200)), np.arange(512) % 3
+    options = {"hidden": (256,), "epochs": 1}
+    inner = Trainer(**options)
+    outer = Trainer(**options)
+    outer.fit(X, y, callbacks=[lambda figures: inner.fit(X, y) and None])
+    assert (outer.threads_, inner.threads_) == (available_cpus(), max(1, available_cpus() // 2))
+    assert Trainer(**options, threads=2).fit(X, y).loss == inner.history_.loss
