@@ -27,6 +27,8 @@ SUITE = (
     "test_softmax_nll.py",
     "test_gradients.py",
     "test_trajectories.py",
+    "test_dropout_clipping.py::test_training_follows_the_formulas",
+    "test_estimators_extras.py::test_activations_in_float32",
     "test_predict.py::test_one_row_is_predicted_as_by_the_oracle",
     "test_sparse.py::test_weights_that_no_minibatch_touches_for_long_decay_and_move_all_the_same",
     "test_threads.py::test_results_are_the_same_bits_for_any_number_of_threads",
@@ -40,19 +42,34 @@ def has_avx2():
         return True
 
 
-@pytest.mark.parametrize("name", FEATURES)
-def test_the_suite_passes_compiled_for(name, tmp_path):
-    if name == "avx2" and not has_avx2():
-        pytest.skip("this processor has no AVX2")
+@pytest.fixture(scope="module")
+def suites(tmp_path_factory):
+    """The suite for each instruction set, all running at once: most of their time is compiling, one thread each."""
+    names = [name for name in FEATURES if name != "avx2" or has_avx2()]
+    running = {name: started(name, tmp_path_factory.mktemp(name)) for name in names}
+    yield running
+    for process in running.values():
+        process.kill()
+        process.communicate()
+
+
+def started(name, cache):
     environment = {
         **os.environ,
         "NUMBA_CPU_NAME": "generic",
         "NUMBA_CPU_FEATURES": FEATURES[name],
-        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NUMBA_CACHE_DIR": str(cache),
     }
     check = f"from fastmlp.kernels.tile import VECTOR_BYTES; assert VECTOR_BYTES == {VECTOR_BYTES[name]}"
     subprocess.run([sys.executable, "-c", check], cwd=HERE, env=environment, check=True, timeout=60)
-    once = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
-    command = [*once, *SUITE]
-    result = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True, timeout=600)
-    assert result.returncode == 0, result.stdout[-4000:]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *SUITE]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(command, cwd=HERE, env=environment, **pipes)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_the_suite_passes_compiled_for(name, suites):
+    if name not in suites:
+        pytest.skip("this processor has no AVX2")
+    output, _ = suites[name].communicate(timeout=600)
+    assert suites[name].returncode == 0, output[-4000:]
