@@ -1,6 +1,9 @@
 """What a training run recorded, epoch by epoch."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,12 @@ class EpochFigures:
     seconds: float  # training alone, without validation
     rows: int  # trained in this epoch
     validation_score: float | None = None  # of an estimator that stops early, by its ``scoring``
+
+
+def tell(callbacks: Iterable[Callable[[EpochFigures], object]], figures: EpochFigures) -> bool:
+    """Call every callback with an epoch's figures, and tell whether any of them answers True, to end the training."""
+    answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
+    return any(answer is True or answer is np.True_ for answer in answers)
 
 
 @dataclass

@@ -12,9 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from fastmlp import translate
 from fastmlp.engine import Engine, Regime, Train
 from fastmlp.heldout import HeldOut, split_rows, take_rows
-from fastmlp.history import EpochFigures
+from fastmlp.history import EpochFigures, tell
 from fastmlp.inputs import check_callbacks
-from fastmlp.kernels.dropout import Dropout
+from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.inputs import ENTRIES
 from fastmlp.kernels.update import DECAY, FIRST, RATE, SEED, SHRINKAGE
 from fastmlp.optimizer import Optimizer, descent_of, rule_of
@@ -192,7 +192,7 @@ class StochasticFit:
 
     def _seeds(self, count: int) -> NDArray[np.float64] | float:
         """Draw what tells the steps' dropout apart; without it, scikit-learn's random numbers stay as they are."""
-        if self.engine.regime.dropout == Dropout():
+        if self.engine.regime.dropout == NO_DROPOUT:
             return 0.0
         return np.asarray(self.optimizer.random.randint(0, 2**32, count, np.uint32), np.float64)
 
@@ -233,8 +233,7 @@ class StochasticFit:
             rows=len(self.train_rows),
             validation_score=score,
         )
-        answers = [callback(figures) for callback in self.callbacks]
-        return any(answer is True or answer is np.True_ for answer in answers)
+        return tell(self.callbacks, figures)
 
     def _has_converged(self) -> bool:
         estimator = self.estimator

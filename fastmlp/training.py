@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp.engine import Engine
 from fastmlp.errors import DivergedError
-from fastmlp.history import EpochFigures, History
+from fastmlp.history import EpochFigures, History, tell
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.update import Descent
@@ -74,8 +74,7 @@ def train_epochs(
                 epoch, options.epochs, loss, measured[0], measured[1], float(rates[0]), seconds, len(order)
             )
             history.add(figures)
-            answers = [callback(figures) for callback in callbacks]  # each hears of the epoch, whichever ends it
-            if any(answer is True or answer is np.True_ for answer in answers) or steps >= limit:
+            if tell(callbacks, figures) or steps >= limit:
                 return
 
 

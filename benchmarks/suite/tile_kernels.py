@@ -16,7 +16,7 @@ from fastmlp.kernels.tile import Shape
 from .data import strokes
 
 BATCH, INPUTS, CLASSES = 128, 784, 10
-DESCENT = {"rate": 1e-6, "decay": 1e-5, "momentum": 0.9, "second_momentum": 0.999, "epsilon": 1e-8}
+DESCENT = {"rate": 1e-6, "decay": 1e-5, "momentum": 0.9, "second_momentum": 0.999, "epsilon": 1e-8, "shrinkage": 0.0}
 
 
 def repeated(kernel, **values) -> Callable[[int], None]:
@@ -61,7 +61,7 @@ class Scene:
 
 def _affine(kernel, dtype):
     s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero)
-    names = {"X": s.inputs.X, "inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "choice": activation.RELU}
+    names = {"X": s.inputs.X, "inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "kept": s.G, "choice": activation.RELU}
     names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "ahead": gather.NOTHING_AHEAD}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
@@ -69,6 +69,7 @@ def _affine(kernel, dtype):
 def _backprop(kernel, dtype):
     s = Scene(dtype)
     names = {"G_next": s.G_next, "WT": s.WT, "A": s.A, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES}
+    names["unscaled"] = 1.0
     return repeated(kernel, shape=s.shape, choice=activation.RELU, **names), 2.0 * BATCH * CLASSES * s.width
 
 
