@@ -53,7 +53,7 @@ class Scene:
         )
         rows = strokes(BATCH)[0] / 255 if like_mnist else matrix(BATCH, INPUTS)
         self.inputs.X[:, :INPUTS] = rows
-        zeros.mark_nonzeros(self.inputs, BATCH, 0)
+        repeated(zeros.mark_nonzeros, inputs=self.inputs, rows=BATCH, step=0)(1)
         self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
         self.A, self.G = (matrix(BATCH, layout.odd_lines(self.width, dtype)) for _ in range(2))
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
