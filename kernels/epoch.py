@@ -6,7 +6,7 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
-from fastmlp.kernels.step import Noise, apply_clipped, backward, forward, head, own_panels
+from fastmlp.kernels.step import Noise, backward, forward, head, own_panels
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.update import DECAY, FIRST, ROWS_OF_STEP, SEED, SHARE, step_of
 
@@ -100,7 +100,9 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
         now = step_of(descent, steps, step)
         if not backward(network, batch, rows, work, member, noise, now):
             return
-        if most < math.inf and not apply_clipped(network, work, member, most, now):
-            return
+        if most < math.inf:
+            call(network.layers[0].clip, network, work, member, most, now)
+            if not meet(work.team, member.index, member.count):
+                return
         pass_by(network, batch, step, now)
     finish(network, batch, steps, member, descent)

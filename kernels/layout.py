@@ -53,7 +53,8 @@ LAYER = np.dtype(
             "touch_all",
             "loss",  # of the output layer
             "drop",  # 0 without dropout
-            "apply",  # 0 where gradients are not clipped: applies a rule to a gradient that is kept
+            "clip",  # of the first layer, 0 where gradients are not clipped: clips and applies those of all layers
+            "apply",  # 0 likewise: applies a rule to a gradient that is kept
             "squares",  # 0 where the sum of squared weights is not asked for
             "first_unit",  # where the layer's units start when those of all layers are counted
         )

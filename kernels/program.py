@@ -7,6 +7,7 @@ import numpy as np
 from numba import from_dtype, typeof, types
 
 from fastmlp.kernels.activation import IDENTITY
+from fastmlp.kernels.clipping import apply_clipped, signature_to_clip
 from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
@@ -103,6 +104,8 @@ def _addresses(dtype, chosen: Program, vectors: int, is_first: bool, is_output: 
         found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT, types.float64))
     if chosen.drops:
         found["drop"] = address_of(drop, (M, _INT, _INT, _INT, types.float64, types.float64, _INT))
+    if chosen.clips and is_first:
+        found["clip"] = address_of(apply_clipped, signature_to_clip(dtype))
     if chosen.clips:
         found["apply"] = address_of(apply_kept, (row, final_rule, P, types.float64, _DESCENT))
     if chosen.squares or chosen.clips:

@@ -8,7 +8,6 @@ members wrote, the team meets first.
 Every sum runs over all its terms in one order, inside one tile: no result depends on the number of members.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +30,6 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.team import meet, new_team
 from fastmlp.kernels.tile import matrix
-from fastmlp.kernels.update import KEPT, for_biases, without_decay
 
 
 class Network(NamedTuple):
@@ -255,38 +253,3 @@ def backward(network, batch, rows, work, member, noise, descent):
         if l < output:
             update_hidden(l, network, batch, rows, work, member, descent)
     return True
-
-
-@part
-def apply_clipped(network, work, member, most, descent):
-    """Apply the rule to gradients that were kept, shortened together to a norm of at most ``most``.
-
-    False if the team was aborted.
-    """
-    if not meet(work.team, member.index, member.count):
-        return False
-    units = work.norms.size // 2
-    for layer in network.layers:
-        first, last = own_panels(layer, member)
-        for p in range(first, last):
-            j = layer.first_unit + p * layer.width
-            W = values(weights_of(layer, p, network.parameters, network.size), KEPT)
-            call(layer.squares, NOTHING, W, work.norms, j)
-            b = values(biases_of(layer, p, network.parameters, network.size), KEPT)
-            call(layer.squares, NOTHING, b, work.norms, units + j)
-    if not meet(work.team, member.index, member.count):
-        return False
-    total = 0.0
-    for square in work.norms:
-        total += square
-    norm = math.sqrt(total)
-    factor = most / norm if norm > most else 1.0
-    of_weights, of_biases = without_decay(descent), for_biases(descent)
-    for layer in network.layers:
-        first, last = own_panels(layer, member)
-        for p in range(first, last):
-            W = weights_of(layer, p, network.parameters, network.size)
-            call(layer.apply, NOTHING, NOTHING, W, factor, of_weights)
-            b = biases_of(layer, p, network.parameters, network.size)
-            call(layer.apply, NOTHING, NOTHING, b, factor, of_biases)
-    return meet(work.team, member.index, member.count)
