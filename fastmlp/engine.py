@@ -33,7 +33,7 @@ _EPOCHS: dict[np.dtype[np.floating], Any] = {}
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Train = Callable[[Targets, Ints, Floats, Descent], Floats]
+Train = Callable[[Rows, Targets, Ints, Floats, Descent], Floats]
 
 
 @dataclass(frozen=True)
@@ -153,11 +153,11 @@ class Engine:
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
-        """Hold a team ready to train on some rows: yields ``train(targets, order, steps, descent)``.
+        """Hold a team ready to train on such rows: yields ``train(rows, targets, order, steps, descent)``.
 
         It trains on the minibatches that ``steps`` (``fastmlp.steps``) makes of the rows in that order, in which rows
-        may be repeated or not, and returns the loss of each. An exception in the calling thread (KeyboardInterrupt)
-        finds and leaves whole minibatches.
+        may be repeated or not, and returns the loss of each. The rows may be others if they are dense. An exception in
+        the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = Network(self._layout.layers, self._buffer, self._layout.size)
         work = self._work_to_train(rows, repeated)
@@ -166,7 +166,7 @@ class Engine:
 
         with training(), ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
-            def train(targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
+            def train(rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
                 def call(member: int) -> None:
                     me = Member(member, self.members)
                     run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)

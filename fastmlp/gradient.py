@@ -21,10 +21,12 @@ Evaluate = Callable[[Parameters, float], tuple[float, dict[str, NDArray[Any]]]]
 
 
 @contextmanager
-def loss_and_gradient(engine: Engine, rows: Rows, targets: Targets, count: int) -> Iterator[Evaluate]:
+def loss_and_gradient(
+    engine: Engine, rows: Rows, targets: Targets, count: int, loss_factor: int = 1
+) -> Iterator[Evaluate]:
     """Hold ready ``evaluate(parameters, decay)``: the loss, and its gradients named and shaped as the parameters.
 
-    The loss is the weighted mean over ``count`` rows, plus decay / 2 * sum W^2.
+    The loss is the weighted mean over ``count`` rows, times the factor, plus decay / 2 * sum W^2.
 
     engine: compiled for the rows, with the rule ACCUMULATE
     """
@@ -37,7 +39,7 @@ def loss_and_gradient(engine: Engine, rows: Rows, targets: Targets, count: int) 
         def evaluate(parameters: Parameters, decay: float) -> tuple[float, dict[str, NDArray[Any]]]:
             engine.write(parameters)
             engine.slots[1] = 0
-            loss = float(train(targets, order, steps, Descent()).sum())
+            loss = loss_factor * float(train(rows, targets, order, steps, Descent()).sum())
             gradients = engine.read(slot=1)
             for name in gradients:
                 if name.startswith("W"):

@@ -1,7 +1,7 @@
 """What a training run recorded, epoch by epoch."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class EpochFigures:
     learning_rate: float
     seconds: float  # training alone, without validation
     rows: int  # trained in this epoch
-    validation_score: float | None = None  # of an estimator that stops early, by its ``scoring``
+    validation_score: float | None = None  # R2 of a regression; of an estimator that stops early, by its ``scoring``
 
 
 def tell(callbacks: Iterable[Callable[[EpochFigures], object]], figures: EpochFigures) -> bool:
@@ -33,11 +33,13 @@ class History:
 
     loss: mean negative log-likelihood of the rows as they were trained, plus l2 * sum |W|^2 at the end of the epoch
     validation_loss, validation_accuracy: after the epoch, the same loss; empty without validation data
+    validation_score: of a regression R2, in place of the accuracy
     """
 
     loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_accuracy: list[float] = field(default_factory=list)
+    validation_score: list[float] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)
 
@@ -46,6 +48,11 @@ class History:
         self.loss.append(figures.loss)
         self.learning_rate.append(figures.learning_rate)
         self.epoch_seconds.append(figures.seconds)
-        if figures.validation_loss is not None and figures.validation_accuracy is not None:
-            self.validation_loss.append(figures.validation_loss)
-            self.validation_accuracy.append(figures.validation_accuracy)
+        for name in ("validation_loss", "validation_accuracy", "validation_score"):
+            value = getattr(figures, name)
+            if value is not None:
+                getattr(self, name).append(value)
+
+    def copy(self) -> "History":
+        """Return a copy that does not grow with this one."""
+        return History(*(list(getattr(self, each.name)) for each in fields(self)))

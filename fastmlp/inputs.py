@@ -166,6 +166,34 @@ def check_y(y: ArrayLike, rows: int, name: str = "y") -> NDArray[Any]:
     return labels
 
 
+def check_values(y: ArrayLike, rows: int, name: str = "y") -> NDArray[np.float64]:
+    """Return values as an array (N, outputs). Raises ValueError or TypeError for anything but finite numbers."""
+    values = _as_array(y, name)
+    if values.dtype == object:
+        values = _as_numbers(values, name)
+    if values.dtype.kind not in "buif":
+        raise TypeError(f"{name} must hold real numbers, got dtype {values.dtype}")
+    if values.ndim not in (1, 2) or 0 in values.shape[1:]:
+        raise ValueError(f"{name} must have shape (rows,) or (rows, outputs), got {values.shape}")
+    if len(values) != rows:
+        raise ValueError(f"{name} must have values for each of the {rows} rows, got {len(values)}")
+    matrix = values.astype(np.float64).reshape(rows, -1)
+    refuse_not_finite(matrix, matrix.dtype, name)
+    return matrix
+
+
+def check_weights(weights: ArrayLike | None, rows: int) -> NDArray[np.float64]:
+    """Return the weights of rows (N,), or (0,) for None: all count 1. Raises ValueError for what cannot be weights."""
+    if weights is None:
+        return np.zeros(0)
+    checked = check_values(weights, rows, "sample_weight")
+    if checked.shape[1] != 1:
+        raise ValueError(f"sample_weight must have one weight a row, got {checked.shape[1]}")
+    if (checked < 0).any() or not checked.any():
+        raise ValueError("sample_weight must hold no negative number, and some above 0")
+    return checked[:, 0]
+
+
 def find_classes(labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the sorted classes and the class number of each label. Raises ValueError for fewer than two classes."""
     classes, numbers = np.unique(labels, return_inverse=True)

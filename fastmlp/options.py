@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 ACTIVATIONS = ("identity", "logistic", "tanh", "relu", "leaky_relu", "silu", "gelu")
+TASKS = ("classify", "regress")
 SOLVERS = ("sgd", "adam")
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 SCHEDULES = ("decay", "linear")
@@ -35,6 +36,8 @@ class Options:
     max_steps: int | None = None
     solver: str = "sgd"
     learning_rate_schedule: str = "decay"
+    task: str = "classify"
+    activation: str = "relu"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained with."""
@@ -59,6 +62,8 @@ class Options:
         if self.solver == "adam" and self.momentum != 0:
             raise ValueError(f"solver='adam' has momenta of its own: momentum must be 0, got {self.momentum}")
         _one_of("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
+        _one_of("task", self.task, TASKS)
+        _one_of("activation", self.activation, ACTIVATIONS)
         _one_of("sampling", self.sampling, SAMPLING)
         _one_of("dtype", self.dtype, DTYPES)
         if isinstance(self.init, str):

@@ -130,7 +130,7 @@ class StochasticFit:
         began = time.perf_counter()
         count = self._epochs_at_once()
         orders, steps = zip(*(self._next_epoch(e) for e in range(count)), strict=True)
-        losses = train(self.targets, _joined(orders), _joined(steps), self.descent).reshape(count, -1)
+        losses = train(self.rows, self.targets, _joined(orders), _joined(steps), self.descent).reshape(count, -1)
         seconds = time.perf_counter() - began
         penalty = self._penalty_of_sparse(steps[0], before)
         return any(self._record(mean_loss(losses[e], steps[e]) + penalty, seconds) for e in range(count))

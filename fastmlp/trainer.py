@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import inputs
 from fastmlp.architecture import Architecture
-from fastmlp.engine import Engine, Regime
+from fastmlp.engine import Engine, Parameters, Regime
 from fastmlp.gradient import GRADIENT_ROWS, loss_and_gradient
 from fastmlp.history import History
 from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows, rows_of
 from fastmlp.kernels.sparse import sparse_rows_of
-from fastmlp.kernels.targets import labels_of
+from fastmlp.kernels.targets import NO_WEIGHTS
 from fastmlp.optimizer import rule_of
 from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
+from fastmlp.state import TrainingState
+from fastmlp.task import Classification, Task, task_of, untaught_task
 from fastmlp.threads import thread_limit
-from fastmlp.training import Callback, Samples, train_epochs
+from fastmlp.training import Callback, Samples, Standing, train_epochs
 from fastmlp.visiting import to_visit
 
 
 class Trainer:
-    """Train a multilayer perceptron classifier: ReLU layers, softmax, minibatch SGD.
+    """Train a multilayer perceptron by minibatch SGD: hidden layers with ReLU, outputs for classes or values.
 
-    The loss is mean(-log softmax(scores)[y]) + l2 * sum |W|^2; biases are not regularised.
+    The loss is mean(-log softmax(scores)[y]) + l2 * sum |W|^2, of a regression mean(|outputs - y|^2 / 2) + the same;
+    biases are not regularised.
 
     Parameters
     ----------
@@ -48,11 +51,13 @@ class Trainer:
     max_steps : stop after so many minibatches, None for no limit
     solver : "sgd", or "adam" (Kingma and Ba, 2015; betas 0.9 and 0.999, epsilon 1e-8)
     learning_rate_schedule : "decay", or "linear": falling with each minibatch, to 0 after the last
+    task : "classify", or "regress" for values y, which train best near a mean of 0 and a variance of 1
+    activation : of the hidden layers: "identity", "logistic", "tanh", "relu", "leaky_relu", "silu" or "gelu"
 
     Attributes
     ----------
-    classes_ : (C,) sorted labels; history_ : History of the last fit; threads_ : threads used for training;
-    compile_seconds : seconds that the last fit waited for compiled kernels; interrupted : whether Ctrl-C ended it
+    classes_ : (C,) sorted labels of a classifier; history_ : History of the last fit; threads_ : threads that it used;
+    compile_seconds : seconds that it waited for compiled kernels; interrupted : whether Ctrl-C ended it
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class Trainer:
         max_steps: int | None = None,
         solver: str = "sgd",
         learning_rate_schedule: str = "decay",
+        task: str = "classify",
+        activation: str = "relu",
     ) -> None:
         named = {name: value for name, value in locals().items() if name in Options.__dataclass_fields__}
         self.options = Options(**named)
@@ -81,6 +88,8 @@ class Trainer:
         self.interrupted = False
         self.history_ = History()
         self._engine: Engine | None = None
+        self._task: Task | None = None
+        self._standing: Standing | None = None
         self._start: dict[str, NDArray[Any]] | None = None
 
     def __repr__(self) -> str:
@@ -101,56 +110,75 @@ class Trainer:
         y: ArrayLike,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         callbacks: Iterable[Callback] = (),
+        *,
+        sample_weight: ArrayLike | None = None,
+        state: TrainingState | None = None,
     ) -> History:
         """Train from new weights, or from those that ``parameters`` was set to since the last fit.
 
         X : (N, D) real numbers; uint8, float32 and float64 in C order are read where they are, never copied whole
-        y : (N,) integers or strings
+        y : (N,) integers or strings; of a regression (N,) or (N, outputs) real numbers
         validation_data : (X, y) to measure after each epoch
         callbacks : each is called with the EpochFigures of an epoch; one that returns True ends the training
+        sample_weight : (N,) what each row counts in its minibatch's mean loss, at least 0; None for 1
+        state : go on from here, as ``state()`` of a Trainer with the same options and data was: the result is that of a
+            training that never stopped, bit for bit
 
         Ctrl-C ends training after whole minibatches, with a warning. Raises ValueError or TypeError for input that
         cannot be trained on, DivergedError when the loss stops being finite: the last finite parameters are kept.
         """
         matrix = self._checked(X)
-        classes, numbers = inputs.find_classes(inputs.check_y(y, matrix.shape[0]))
-        held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], classes)
+        count = matrix.shape[0]
+        task, truth = task_of(self.options.task, y, count)
+        weights = inputs.check_weights(sample_weight, count)
         checked_callbacks = inputs.check_callbacks(callbacks)
-        sizes = (matrix.shape[1], *self.options.hidden, len(classes))
-        random = np.random.default_rng(self.options.seed)
-        start = self._starting_parameters(sizes, random)
+        held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], task)
+        engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
+        standing, start = self._starting(engine, state)
 
-        batch_size = min(self.options.batch_size, len(numbers))
-        engine = self._new_engine(sizes, self._rule(), batch_size, matrix)
         began = time.perf_counter()
-        data = self._rows(matrix)
-        targets = labels_of(numbers, engine.dtype)
-        validation = (
-            None if held_out is None else Samples(self._rows(held_out[0]), labels_of(held_out[1], engine.dtype))
-        )
-        engine.compile(data)
-        engine.predictor.compile(data)
+        source = Samples(self._rows(matrix), truth, task.targets(truth, engine.dtype, weights))
+        engine.compile(source.rows)
+        engine.predictor.compile(source.rows)
         self.compile_seconds = time.perf_counter() - began
-        engine.write(start)
-        self._engine, self.classes_, self._start = engine, classes, None
-        self.history_, self.interrupted = History(), False
+        for slot, numbers in enumerate(start):
+            engine.write(numbers, slot)
+        self._engine, self._task, self._standing, self._start = engine, task, standing, None
+        self.history_, self.interrupted = standing.history, False
         try:
-            train_epochs(
-                engine, self.options, Samples(data, targets), validation, checked_callbacks, random, self.history_
-            )
+            train_epochs(engine, self.options, task, source, held_out, checked_callbacks, standing)
         except KeyboardInterrupt:
             self.interrupted = True
             warnings.warn("Training interrupted by user.", stacklevel=2)
         return self.history_
 
-    def _rule(self) -> Choice:
-        return rule_of(self.options.solver, self.options.momentum, self.options.nesterov)
+    def state(self) -> TrainingState:
+        """Return copies of all that the training needs to go on from the last whole epoch; callbacks may ask for it."""
+        engine = self._fitted()
+        if self._standing is None:
+            raise ValueError("this Trainer has not been trained: there is no training to go on with")
+        return self._standing.state(engine)
 
-    def _new_engine(self, sizes: tuple[int, ...], rule: Choice, batch_size: int, X: Any = None) -> Engine:
-        """Return an engine to train on the matrix X, or on nothing yet."""
-        threads = thread_limit(self.options.threads)
-        visits = to_visit(X, sizes[1])
-        return Engine(Architecture(sizes, np.dtype(self.options.dtype)), Regime(batch_size, rule, threads, *visits))
+    def _starting(self, engine: Engine, state: TrainingState | None) -> tuple[Standing, Sequence[Parameters]]:
+        """Return where the training starts, and the numbers in the engine's slots there."""
+        random = np.random.default_rng(self.options.seed)
+        if state is None:
+            return Standing(random, History()), [self._starting_parameters(engine.sizes, random)]
+        if sizes_of(state.slots[0]) != engine.sizes or len(state.slots) != len(engine.slots):
+            raise ValueError(
+                f"state must be of layers {engine.sizes} and solver={self.options.solver!r} as the options and the "
+                f"data have them, got {sizes_of(state.slots[0])} and {len(state.slots)} numbers for each weight"
+            )
+        random.bit_generator.state = state.random
+        return Standing(random, state.history.copy(), state.steps), state.slots
+
+    def _new_engine(self, task: Task, X: Any, batch_size: int, rule: Choice | None = None) -> Engine:
+        """Return an engine to train on the matrix X."""
+        options = self.options
+        sizes = (X.shape[1], *options.hidden, task.outputs)
+        design = Architecture(sizes, np.dtype(options.dtype), options.activation, task.loss)
+        chosen = rule or rule_of(options.solver, options.momentum, options.nesterov)
+        return Engine(design, Regime(batch_size, chosen, thread_limit(options.threads), *to_visit(X, sizes[1])))
 
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
@@ -159,16 +187,14 @@ class Trainer:
         describe = sparse_rows_of if inputs.is_sparse(X) else rows_of
         return describe(X, float(self.options.input_scale), self.options.dtype)
 
-    def _held_out(
-        self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, classes: NDArray[Any]
-    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def _held_out(self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, task: Task) -> Samples:
         try:
             X, y = validation_data
         except (TypeError, ValueError):
             raise TypeError("validation_data must be a pair (X, y)") from None
         matrix = self._checked(X, "validation X", columns)
-        labels = inputs.check_y(y, matrix.shape[0], "validation y")
-        return matrix, inputs.class_numbers(labels, classes, "validation y")
+        truth = task.encode(y, matrix.shape[0], "validation y")
+        return Samples(self._rows(matrix), truth, task.targets(truth, np.dtype(self.options.dtype), NO_WEIGHTS))
 
     def _starting_parameters(self, sizes: tuple[int, ...], random: np.random.Generator) -> Mapping[str, NDArray[Any]]:
         if self._start is None:
@@ -181,12 +207,22 @@ class Trainer:
 
     # ---- using ----
 
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The sorted labels (C,) of a classifier."""
+        task = self._task
+        if not isinstance(task, Classification):
+            raise AttributeError("classes_ is there after fit, of a Trainer with task='classify'")
+        return task.classes
+
     def decision_function(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the scores (N, C) of rows X (N, D), in the order of ``classes_``."""
+        """Return the scores (N, C) of rows X (N, D), in the order of ``classes_``; of a regression the outputs."""
         return self._outputs(X, probabilities=False)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return the probabilities (N, C) of rows X (N, D), in the order of ``classes_``."""
+        if self.options.task != "classify":
+            raise ValueError("predict_proba needs task='classify': a regression predicts values")
         return self._outputs(X, probabilities=True)
 
     def _outputs(self, X: Any, probabilities: bool) -> NDArray[Any]:
@@ -198,15 +234,17 @@ class Trainer:
         return outputs
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable label of each of the rows X (N, D)."""
+        """Return the most probable label of each of the rows X (N, D), or the values that a regression predicts."""
         scores = self.decision_function(X)
-        labels: NDArray[Any] = self.classes_[scores.argmax(axis=1)]
-        return labels
+        return self._learned().predictions(scores)
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Return the share of the rows X (N, D) whose label ``predict`` gets right."""
-        predicted = self.predict(X)
-        return float((predicted == inputs.check_y(y, len(predicted))).mean())
+        """Return the share of the rows X (N, D) whose label ``predict`` gets right; of a regression R2."""
+        scores = self.decision_function(X)
+        task = self._learned()
+        if isinstance(task, Classification):  # labels that training has not seen are wrong, not refused
+            return float((task.predictions(scores) == inputs.check_y(y, len(scores))).mean())
+        return task.measure(scores, task.encode(y, len(scores)))[1]
 
     @property
     def threads_(self) -> int:
@@ -217,6 +255,11 @@ class Trainer:
         if self._engine is None:
             raise ValueError("this Trainer has no parameters yet: call fit first, or set parameters")
         return self._engine
+
+    def _learned(self) -> Task:
+        self._fitted()
+        assert self._task is not None  # set together with the engine
+        return self._task
 
     # ---- parameters ----
 
@@ -235,22 +278,23 @@ class Trainer:
         if self._engine is None or self._engine.sizes != sizes:
             if self._engine is not None:
                 raise ValueError(f"parameters must be of layers {self._engine.sizes} as fitted, got {sizes}")
-            self._engine = self._new_engine(sizes, self._rule(), self.options.batch_size)
-            self._engine.predictor.compile(self._rows(np.zeros((1, sizes[0]), self.options.dtype)))
-            self.classes_ = np.arange(sizes[-1])
+            nothing = np.zeros((1, sizes[0]), self.options.dtype)
+            self._task = untaught_task(self.options.task, sizes[-1])
+            self._engine = self._new_engine(self._task, nothing, self.options.batch_size)
+            self._engine.predictor.compile(self._rows(nothing))
         self._engine.write(checked)
         self._start = checked
 
     def loss_and_gradients(self, X: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, NDArray[Any]]]:
         """Return the loss over all rows, and its gradients, named and shaped as ``parameters``.
 
-        y holds labels of ``classes_``. The parameters stay as they are.
+        y holds labels of ``classes_``, or values. The parameters stay as they are.
         """
-        fitted = self._fitted()
+        fitted, task = self._fitted(), self._learned()
         matrix = self._checked(X, columns=fitted.sizes[0])
-        numbers = inputs.class_numbers(inputs.check_y(y, matrix.shape[0]), self.classes_, "y")
         data, count = self._rows(matrix), matrix.shape[0]
-        engine = self._new_engine(fitted.sizes, update.ACCUMULATE, min(GRADIENT_ROWS, count), matrix)
+        targets = task.targets(task.encode(y, count), fitted.dtype, NO_WEIGHTS)
+        engine = self._new_engine(task, matrix, min(GRADIENT_ROWS, count), update.ACCUMULATE)
         engine.compile(data)
-        with loss_and_gradient(engine, data, labels_of(numbers, engine.dtype), count) as evaluate:
+        with loss_and_gradient(engine, data, targets, count, task.loss_factor) as evaluate:
             return evaluate(fitted.read(), 2 * self.options.l2)

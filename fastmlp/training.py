@@ -2,80 +2,134 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.engine import Engine
+from fastmlp.engine import Engine, Train
 from fastmlp.errors import DivergedError
 from fastmlp.history import EpochFigures, History, tell
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import Targets
-from fastmlp.kernels.update import Descent
+from fastmlp.kernels.update import ROWS_OF_STEP, Descent
 from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
 from fastmlp.sampling import epoch_order
 from fastmlp.schedule import Schedule, correct_bias
+from fastmlp.state import TrainingState
 from fastmlp.steps import mean_loss, shares_of, steps_of
+from fastmlp.task import Task
 
 Callback = Callable[[EpochFigures], object]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Rows and what each is to be."""
+    """Rows, and what each is to be: ``truth`` as a Task encodes it, ``targets`` the same for kernels."""
 
     rows: Rows
+    truth: NDArray[Any]
     targets: Targets
 
     def __len__(self) -> int:
-        return len(self.targets.labels)
+        return len(self.truth)
+
+    def windows(self, random: np.random.Generator, sampling: str) -> Iterator[tuple["Samples", NDArray[np.int64]]]:
+        """Yield what an epoch trains on in turn, and in which order: here all rows at once."""
+        yield self, epoch_order(random, len(self), sampling)
+
+
+class Source(Protocol):
+    """Where an epoch's rows come from: Samples, or what reads them from a disk window by window.
+
+    All windows but the last have whole minibatches.
+    """
+
+    @property
+    def rows(self) -> Rows:
+        """Rows of the kind that it has."""
+
+    def __len__(self) -> int:
+        """Return how many rows an epoch has."""
+
+    def windows(self, random: np.random.Generator, sampling: str) -> Iterator[tuple[Samples, NDArray[np.int64]]]:
+        """Yield what an epoch trains on in turn, and in which order."""
+
+
+@dataclass
+class Standing:
+    """How far a training has come: epochs (``len(history.loss)``), minibatches, and where its random numbers are."""
+
+    random: np.random.Generator
+    history: History
+    steps: int = 0
+
+    def state(self, engine: Engine) -> TrainingState:
+        """Return copies of this and of all the engine's numbers."""
+        slots = tuple(engine.read(slot) for slot in range(len(engine.slots)))
+        return TrainingState(slots, self.random.bit_generator.state, self.steps, self.history.copy())
 
 
 def train_epochs(
     engine: Engine,
     options: Options,
-    samples: Samples,
+    task: Task,
+    source: Source,
     validation: Samples | None,
     callbacks: tuple[Callback, ...],
-    random: np.random.Generator,
-    history: History,
+    standing: Standing,
 ) -> None:
-    """Train all epochs and add their figures to the history.
+    """Train the epochs that are left and add their figures to the history.
 
     Raises DivergedError in the epoch whose loss or parameters are not finite; the engine then has those from before it.
     """
-    descent = _descent(options)
-    schedule = Schedule(options, -(-len(samples) // engine.regime.batch_size))
+    history = standing.history
+    schedule = Schedule(options, -(-len(source) // engine.regime.batch_size))
     limit = math.inf if options.max_steps is None else options.max_steps
-    steps = 0
-    with engine.trainer(samples.rows, repeated=options.sampling == "choice") as train:
-        for epoch in range(1, options.epochs + 1):
-            order = epoch_order(random, len(samples), options.sampling)
-            order = order[: int(min(len(order), (limit - steps) * engine.regime.batch_size))]
-            rates = schedule.rates(steps, -(-len(order) // engine.regime.batch_size))
-            step_sizes = correct_bias(rates, steps) if options.solver == "adam" else rates
-            shares = shares_of(order, engine.regime.batch_size, samples.targets.weights)
-            all_steps = steps_of(len(order), engine.regime.batch_size, step_sizes, shares, 2 * options.l2)
+    with engine.trainer(source.rows, repeated=options.sampling == "choice") as train:
+        while len(history.loss) < options.epochs and standing.steps < limit:
+            epoch = len(history.loss) + 1
+            rate = float(schedule.rates(standing.steps, 1)[0])
             kept = engine.slots.copy()
             began = time.perf_counter()
-            losses = train(samples.targets, order, all_steps, descent)
+            losses, steps = _train_epoch(train, engine.regime.batch_size, options, source, schedule, standing)
             seconds = time.perf_counter() - began
-            steps += len(rates)
             penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
-            loss = mean_loss(losses, all_steps) + penalty
+            loss = task.loss_factor * mean_loss(losses, steps) + penalty
             if not (math.isfinite(loss) and engine.is_finite()):
                 engine.slots[...] = kept
-                raise DivergedError(_divergence(options, epoch, rates[0]))
-            measured = (None, None) if validation is None else _measure(engine, validation, penalty)
-            figures = EpochFigures(
-                epoch, options.epochs, loss, measured[0], measured[1], float(rates[0]), seconds, len(order)
-            )
+                raise DivergedError(_divergence(options, epoch, rate))
+            rows = int(steps[:, ROWS_OF_STEP].sum())
+            figures = EpochFigures(epoch, options.epochs, loss, None, None, rate, seconds, rows)
+            if validation is not None:
+                figures = replace(figures, **_measure(engine, task, validation, penalty))
             history.add(figures)
-            if tell(callbacks, figures) or steps >= limit:
+            if tell(callbacks, figures):
                 return
+
+
+def _train_epoch(
+    train: Train, batch_size: int, options: Options, source: Source, schedule: Schedule, standing: Standing
+) -> tuple[Floats, Floats]:
+    """Train on all windows of an epoch, or as many minibatches as are left; return their losses and steps."""
+    limit = math.inf if options.max_steps is None else options.max_steps
+    descent = _descent(options)
+    all_losses, all_steps = [], []
+    for samples, whole_order in source.windows(standing.random, options.sampling):
+        order = whole_order[: int(min(len(whole_order), (limit - standing.steps) * batch_size))]
+        rates = schedule.rates(standing.steps, -(-len(order) // batch_size))
+        step_sizes = correct_bias(rates, standing.steps) if options.solver == "adam" else rates
+        shares = shares_of(order, batch_size, samples.targets.weights)
+        steps = steps_of(len(order), batch_size, step_sizes, shares, 2 * options.l2)
+        all_losses.append(train(samples.rows, samples.targets, order, steps, descent))
+        all_steps.append(steps)
+        standing.steps += len(steps)
+        if standing.steps >= limit:
+            break
+    return np.concatenate(all_losses), np.concatenate(all_steps)
 
 
 def _descent(options: Options) -> Descent:
@@ -85,18 +139,11 @@ def _descent(options: Options) -> Descent:
     return Descent(momentum=options.momentum)
 
 
-def _measure(engine: Engine, samples: Samples, penalty: float) -> tuple[float, float]:
-    """Return the loss and the accuracy on samples that are not trained on."""
-    labels = samples.targets.labels
-    scores = engine.predictor.outputs(samples.rows, len(samples), probabilities=False)[0].astype(np.float64)
-    losses = _log_sum_exp(scores) - scores[np.arange(len(samples)), labels]
-    return float(losses.mean() + penalty), float((scores.argmax(axis=1) == labels).mean())
-
-
-def _log_sum_exp(scores: NDArray[Any]) -> NDArray[Any]:
-    """Return log(sum(exp(row))) of each row of scores (N, C), however far from 0 they are."""
-    largest = scores.max(axis=1)
-    return np.asarray(largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1)))
+def _measure(engine: Engine, task: Task, samples: Samples, penalty: float) -> dict[str, Any]:
+    """Return the figures of samples that are not trained on."""
+    scores = engine.predictor.outputs(samples.rows, len(samples), probabilities=False)[0]
+    loss, quality = task.measure(scores, samples.truth)
+    return {"validation_loss": loss + penalty, task.quality: quality}
 
 
 def _divergence(options: Options, epoch: int, rate: float) -> str:
