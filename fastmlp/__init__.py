@@ -9,9 +9,13 @@ if TYPE_CHECKING:
     from fastmlp.errors import DataError as DataError
     from fastmlp.errors import DivergedError as DivergedError
     from fastmlp.errors import FastmlpError as FastmlpError
+    from fastmlp.errors import ModelError as ModelError
     from fastmlp.estimators import MLPClassifier as MLPClassifier
     from fastmlp.estimators import MLPRegressor as MLPRegressor
     from fastmlp.history import History as History
+    from fastmlp.model import Model as Model
+    from fastmlp.model_file import load as load
+    from fastmlp.model_file import save as save
     from fastmlp.trainer import Trainer as Trainer
     from fastmlp.warm import warmup as warmup
 
@@ -22,9 +26,13 @@ _HOME = {
     "DivergedError": "errors",
     "FastmlpError": "errors",
     "History": "history",
+    "Model": "model",
+    "ModelError": "errors",
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "Trainer": "trainer",
+    "load": "model_file",
+    "save": "model_file",
     "warmup": "warm",
 }
 __all__ = [*_HOME, "__version__"]

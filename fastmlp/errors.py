@@ -14,3 +14,7 @@ class DivergedError(FastmlpError, ArithmeticError, ValueError):
 
 class DataError(FastmlpError, ValueError):
     """A data set that cannot be found, downloaded or read."""
+
+
+class ModelError(FastmlpError, ValueError):
+    """A file that is no model, or not a whole and unaltered one."""

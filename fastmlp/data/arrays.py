@@ -1,0 +1,83 @@
+"""Arrays without names: NPY, NPZ and svmlight files."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from fastmlp.errors import DataError
+from fastmlp.memory import total_memory
+
+SVMLIGHT = (".svmlight", ".svm", ".libsvm")
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Return the array of an NPY file, mapped rather than read. Raises DataError for anything else."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is not a readable NPY file: {error}") from error
+    return _checked(array, path)
+
+
+def read_npz(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an NPZ file by name.
+
+    Raises DataError for anything else, and for arrays that this machine's memory cannot hold: a few kilobytes may
+    unpack to any size.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _refuse_bombs(path, sum(_bytes_of(archive, entry) for entry in archive.infolist()))
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: _checked(arrays[name], path) for name in arrays.files}
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except DataError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise DataError(f"{path} is not a readable NPZ file: {error}") from error
+
+
+def read_svmlight(path: Path, inputs: int | None = None) -> tuple[Any, NDArray[np.float64]]:
+    """Return the rows (N, D), sparse, and targets (N,) of an svmlight file, plain or gzipped.
+
+    inputs : D, where it is known; else as many as occur
+    """
+    from sklearn.datasets import load_svmlight_file
+
+    try:
+        X, y = load_svmlight_file(str(path), n_features=inputs, dtype=np.float32)
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is not a readable svmlight file: {error}") from error
+    if X.shape[0] == 0:
+        raise DataError(f"{path} has no rows")
+    return X, y
+
+
+def _bytes_of(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """Return what an array takes in memory by its own header, or what the archive says of it where that is more."""
+    with archive.open(entry) as stream:
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    return max(int(np.prod(shape, dtype=object)) * dtype.itemsize, entry.file_size)
+
+
+def _refuse_bombs(path: Path, size: int) -> None:
+    memory = total_memory()
+    if memory is not None and size > memory:
+        raise DataError(f"{path} unpacks to {size / 1e9:,.1f} GB, more than the {memory / 1e9:,.1f} GB of memory here")
+
+
+def _checked(array: NDArray[Any], path: Path) -> NDArray[Any]:
+    if array.ndim == 0 or array.shape[0] == 0:
+        raise DataError(f"{path} holds an array of shape {array.shape}, which has no rows")
+    return array
