@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from fastmlp.model import Model as Model
     from fastmlp.model_file import load as load
     from fastmlp.model_file import save as save
+    from fastmlp.predictions import predict as predict
+    from fastmlp.run import train as train
     from fastmlp.trainer import Trainer as Trainer
+    from fastmlp.verbs import evaluate as evaluate
+    from fastmlp.verbs import info as info
     from fastmlp.warm import warmup as warmup
 
 __version__ = "0.1.0"
@@ -31,8 +35,12 @@ _HOME = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "Trainer": "trainer",
+    "evaluate": "verbs",
+    "info": "verbs",
     "load": "model_file",
+    "predict": "predictions",
     "save": "model_file",
+    "train": "run",
     "warmup": "warm",
 }
 __all__ = [*_HOME, "__version__"]

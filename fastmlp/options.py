@@ -43,33 +43,33 @@ class Options:
         """Refuse what cannot be trained with."""
         object.__setattr__(self, "hidden", _hidden(self.hidden))
         for name in ("batch_size", "epochs"):
-            _whole(name, getattr(self, name), 1)
+            whole(name, getattr(self, name), 1)
         for name, lowest in (("threads", 1), ("max_steps", 1), ("seed", 0)):
             if getattr(self, name) is not None:
-                _whole(name, getattr(self, name), lowest)
-        _number("learning_rate", self.learning_rate, above=0)
-        _number("learning_rate_decay", self.learning_rate_decay, above=0)
-        _number("l2", self.l2, least=0)
-        _number("momentum", self.momentum, least=0, below=1)
-        _number("input_scale", self.input_scale)
+                whole(name, getattr(self, name), lowest)
+        number("learning_rate", self.learning_rate, above=0)
+        number("learning_rate_decay", self.learning_rate_decay, above=0)
+        number("l2", self.l2, least=0)
+        number("momentum", self.momentum, least=0, below=1)
+        number("input_scale", self.input_scale)
         if self.input_scale == 0:
             raise ValueError("input_scale must not be 0: every input would become 0")
         if not isinstance(self.nesterov, bool):
             raise TypeError(f"nesterov must be True or False, got {self.nesterov!r}")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0, got momentum=0")
-        _one_of("solver", self.solver, SOLVERS)
+        one_of("solver", self.solver, SOLVERS)
         if self.solver == "adam" and self.momentum != 0:
             raise ValueError(f"solver='adam' has momenta of its own: momentum must be 0, got {self.momentum}")
-        _one_of("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
-        _one_of("task", self.task, TASKS)
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("sampling", self.sampling, SAMPLING)
-        _one_of("dtype", self.dtype, DTYPES)
+        one_of("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
+        one_of("task", self.task, TASKS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("sampling", self.sampling, SAMPLING)
+        one_of("dtype", self.dtype, DTYPES)
         if isinstance(self.init, str):
-            _one_of("init", self.init, INITS, " or a number: the standard deviation of normal weights")
+            one_of("init", self.init, INITS, " or a number: the standard deviation of normal weights")
         else:
-            _number("init", self.init, least=0)
+            number("init", self.init, least=0)
 
 
 def _hidden(hidden: Any) -> tuple[int, ...]:
@@ -81,20 +81,22 @@ def _hidden(hidden: Any) -> tuple[int, ...]:
     if widths is None:
         raise TypeError(f"hidden must be a sequence of layer widths such as (128, 64), got {hidden!r}")
     for width in widths:
-        _whole("every width in hidden", width, 1)
+        whole("every width in hidden", width, 1)
     return tuple(int(width) for width in widths)
 
 
-def _whole(name: str, value: Any, least: int) -> None:
+def whole(name: str, value: Any, least: int) -> None:
+    """Refuse anything but a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
-def _number(
+def number(
     name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf, below: float = math.inf
 ) -> None:
+    """Refuse anything but a finite number in a range."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     number = float(value)
@@ -108,7 +110,8 @@ def _number(
         raise ValueError(f"{name} must be below {below}, got {value}")
 
 
-def _one_of(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
+def one_of(name: str, value: Any, choices: tuple[str, ...], otherwise: str = "") -> None:
+    """Refuse anything but one of the names."""
     if not isinstance(value, str) or value not in choices:
         allowed = ", ".join(map(repr, choices))
         raise ValueError(f"{name} must be one of {allowed}{otherwise}, got {value!r}")

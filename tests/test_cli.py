@@ -144,8 +144,11 @@ def test_json_is_one_object_and_alone_on_stdout():
     assert report["interrupted"] is False
     if sys.platform == "linux":
         assert 20 < report["peak_memory_mb"] < 1000
+    assert report["task"] == "classify"
     assert report["config"] == {
         "data": "digits",
+        "test_fraction": 0.2,
+        "validation_fraction": 0.1,
         "hidden": [128],
         "learning_rate": 0.1,
         "learning_rate_decay": 0.85,
@@ -157,12 +160,10 @@ def test_json_is_one_object_and_alone_on_stdout():
         "sampling": "shuffle",
         "init": "he",
         "dtype": "float32",
-        "threads": None,
         "seed": 0,
-        "max_steps": None,
         "solver": "sgd",
         "learning_rate_schedule": "decay",
-        "validation_fraction": 0.1,
+        "activation": "relu",
     }
 
 
@@ -170,7 +171,7 @@ def test_every_option_reaches_the_trainer(monkeypatch):
     options = (
         "--hidden 16,8 --epochs 2 --batch-size 50 --lr 0.05 --lr-decay 0.9 --l2 0 --momentum 0.5 --nesterov "
         "--lr-schedule linear "
-        "--sampling choice --init 0.01 --seed 7 --threads 1 --dtype float64 --steps 9"
+        "--sampling choice --init 0.01 --seed 7 --threads 1 --dtype float64 --steps 9 --activation tanh"
     )
     keywords = {}
 
@@ -178,8 +179,8 @@ def test_every_option_reaches_the_trainer(monkeypatch):
         keywords.update(given)
         raise ValueError("seen enough")
 
-    monkeypatch.setattr("fastmlp.cli.run.Trainer", trainer)
-    assert train(options.split()) == 2
+    monkeypatch.setattr("fastmlp.run.Trainer", trainer)
+    assert train(options.split()) == 1
     assert keywords == {
         "hidden": (16, 8),
         "learning_rate": 0.05,
@@ -198,6 +199,8 @@ def test_every_option_reaches_the_trainer(monkeypatch):
         "max_steps": 9,
         "solver": "sgd",
         "learning_rate_schedule": "linear",
+        "activation": "tanh",
+        "task": "classify",
     }
 
 
@@ -247,7 +250,7 @@ def test_divergence_is_code_3_and_one_line(capsys):
 def test_data_that_cannot_be_used_is_code_1_and_one_line(tmp_path, capsys):
     write_folder(tmp_path)
     (tmp_path / f"{TRAIN_IMAGES}.gz").write_bytes(b"<html>not here</html>")
-    for data, message in ((str(tmp_path), "not an IDX file"), ("mnits", "'mnits' is not a folder")):
+    for data, message in ((str(tmp_path), "not an IDX file"), ("mnits", "mnits: there is no such file or folder")):
         assert train([data, "--json"]) == 1
         out, err = capsys.readouterr()
         assert out == ""
@@ -258,7 +261,7 @@ def test_verbose_shows_the_traceback(capsys):
     assert train(["mnits", "--verbose"]) == 1
     err = capsys.readouterr().err
     assert err.startswith("Traceback")
-    assert err.splitlines()[-1].startswith("fastmlp-train: error: 'mnits'")
+    assert err.splitlines()[-1].startswith("fastmlp-train: error: mnits: there is no such file")
 
 
 def test_mnist_offline_says_what_to_do(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""``fastmlp-train`` as a process: exit codes, errors in one line, pipes that close, Ctrl-C.
+"""A verb as a process: exit codes, errors in one line, pipes that close, Ctrl-C.
 
 NumPy and all else that takes time to import waits until the options are known.
 """
@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
@@ -32,26 +32,45 @@ def train(argv: Sequence[str] | None = None) -> int:
 
     Errors become one line on stderr. Raises SystemExit(0) after ``--help`` and ``--version``.
     """
+    return train_as(PROGRAM, argv)
+
+
+def train_as(program: str, argv: Sequence[str] | None) -> int:
+    """Train as ``train`` does, under a program's name."""
+    return run_command(program, lambda: parse(argv, program), _train)
+
+
+def _train(arguments: Namespace, progress: Progress) -> int:
+    from fastmlp.cli.run import run
+
+    return INTERRUPTED if run(arguments, progress) else OK
+
+
+Command = Callable[["Namespace", "Progress"], int]
+
+
+def run_command(program: str, parse_arguments: Callable[[], Namespace], command: Command) -> int:
+    """Run a verb: parse, do, and return the exit code, with errors in one line on stderr."""
     with CtrlC() as ctrl_c:
-        return _train(argv, ctrl_c)
+        return _run_command(program, parse_arguments, command, ctrl_c)
 
 
-def _train(argv: Sequence[str] | None, ctrl_c: CtrlC) -> int:
+def _run_command(program: str, parse_arguments: Callable[[], Namespace], command: Command, ctrl_c: CtrlC) -> int:
     is_verbose = False
     try:
         try:
-            arguments = parse(argv)
+            arguments = parse_arguments()
             is_verbose = arguments.verbose
-            code = _run(arguments)
+            code = _run(arguments, command)
             return INTERRUPTED if ctrl_c.was_pressed else code
         finally:
             # Here a reader that has gone can be dealt with; at exit Python would complain about it itself.
             if sys.stdout is not None:
                 sys.stdout.flush()
     except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+        return _fail(program, "interrupted", INTERRUPTED)
     except UsageError as error:
-        return _fail(f"error: {error}", USAGE)
+        return _fail(program, f"error: {error}", USAGE)
     except BrokenPipeError:
         _discard_stdout()
         return FAILURE
@@ -59,22 +78,18 @@ def _train(argv: Sequence[str] | None, ctrl_c: CtrlC) -> int:
         if is_verbose:
             traceback.print_exc()
         if ctrl_c.was_pressed:  # and got lost in compiled code, which then failed
-            return _fail("interrupted", INTERRUPTED)
-        return _fail(f"error: {_in_one_line(error)}", DIVERGED if isinstance(error, DivergedError) else FAILURE)
+            return _fail(program, "interrupted", INTERRUPTED)
+        code = DIVERGED if isinstance(error, DivergedError) else FAILURE
+        return _fail(program, f"error: {_in_one_line(error)}", code)
 
 
-def _run(arguments: Namespace) -> int:
-    from fastmlp.cli.report import print_json, print_table
-    from fastmlp.cli.run import run
-
+def _run(arguments: Namespace, command: Command) -> int:
     with (
         closing(make_progress(arguments.quiet)) as progress,
         _warnings_shown_by(progress),
         _log_shown_by(progress),
     ):
-        report = run(arguments, progress)
-    (print_json if arguments.json else print_table)(report)
-    return INTERRUPTED if report["interrupted"] else OK
+        return command(arguments, progress)
 
 
 @contextmanager
@@ -113,16 +128,16 @@ def _log_shown_by(progress: Progress) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def _fail(text: str, code: int) -> int:
+def _fail(program: str, text: str, code: int) -> int:
     """Say on stderr why the program ends; return the exit code."""
-    print_error_line(f"{PROGRAM}: {text}")
+    print_error_line(f"{program}: {text}")
     return code
 
 
 def _in_one_line(error: Exception) -> str:
     """The error's message; with its type where the message alone would say little, as for a KeyError."""
     message = " ".join(str(error).split())
-    if isinstance(error, ValueError | OSError | ArithmeticError) and message:
+    if isinstance(error, ValueError | OSError | ArithmeticError | ImportError) and message:
         return message
     return f"{type(error).__name__}: {message} (--verbose shows where)"
 

@@ -7,7 +7,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -56,9 +56,12 @@ def make_progress(quiet: bool) -> Progress:
     """The display that fits ``--quiet`` and stderr."""
     if quiet:
         return SilentProgress()
-    if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown"):
-        return LiveProgress()
-    return PlainProgress()
+    return LiveProgress() if takes_control_codes(sys.stderr) else PlainProgress()
+
+
+def takes_control_codes(stream: TextIO | None) -> bool:
+    """Tell whether a stream is a terminal that can do more than print."""
+    return stream is not None and stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 class PlainProgress(Progress):

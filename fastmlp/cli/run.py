@@ -1,100 +1,100 @@
-"""From options to a report: load, split, compile, train, test."""
+"""``fastmlp train`` once its options are known: train, and say what came of it."""
 
 from argparse import Namespace
-from dataclasses import replace
-from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastmlp.cli.arguments import UsageError, trainer_keywords
+from fastmlp.cli.arguments import UsageError
+from fastmlp.cli.matrix import print_confusion
 from fastmlp.cli.progress import Progress
-from fastmlp.cli.report import Report, peak_memory_mb
-from fastmlp.data import Dataset, load, split_validation
-from fastmlp.history import EpochFigures, History
-from fastmlp.trainer import Trainer
+from fastmlp.cli.report import Report, peak_memory_mb, print_json, print_table
+from fastmlp.config import config_of
+from fastmlp.history import EpochFigures
+from fastmlp.options import Options
+from fastmlp.run import Run, train
 
-Validation = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
+def run(arguments: Namespace, progress: Progress) -> bool:
+    """Train as the options say, print the report, and return whether Ctrl-C ended the training.
 
-def run(arguments: Namespace, progress: Progress) -> Report:
-    """Train as the options say and test the result; JSON-ready figures by name.
-
-    A training that Ctrl-C ended after at least one epoch is reported, with ``interrupted`` true; one that was
-    ended before raises KeyboardInterrupt. Raises UsageError for options that Trainer refuses.
+    A training that Ctrl-C ended before its first epoch was over raises KeyboardInterrupt. Raises UsageError for
+    options that cannot be.
     """
-    data, validation = _load(arguments, progress)
-    keywords = trainer_keywords(arguments, len(data.y_train))
-    trainer = _make_trainer(keywords, data.input_scale)
-    if arguments.verbose:
-        progress.message(_description(data, validation))
-
+    options: dict[str, Any] = arguments.options
+    _check(options)
     epoch_rows: list[int] = []
 
     def count_rows(figures: EpochFigures) -> None:
         epoch_rows.append(figures.rows)
 
-    started = perf_counter()
-    history = trainer.fit(
-        data.X_train, data.y_train, validation_data=validation, callbacks=(progress.epoch, count_rows)
-    )
-    fit_seconds = perf_counter() - started
+    say = progress.message if _is_worth_telling(arguments) else _nothing
+    trained = train(**options, callbacks=(progress.epoch, count_rows), say=say, progress=progress.downloading)
     progress.close()
-    if trainer.interrupted and not history.loss:
-        raise KeyboardInterrupt
-    return {
-        "test_accuracy": float(trainer.score(data.X_test, data.y_test)),
-        **_training_figures(history, sum(epoch_rows)),
-        "train_seconds": fit_seconds - trainer.compile_seconds,
-        "compile_seconds": float(trainer.compile_seconds),
-        "threads": int(trainer.threads_),
-        "peak_memory_mb": peak_memory_mb(),
-        "interrupted": bool(trainer.interrupted),
-        "config": {
-            "data": arguments.data,
-            **keywords,
-            "validation_fraction": arguments.validation_fraction,
-        },
-    }
+    report = report_of(trained, sum(epoch_rows))
+    (print_json if arguments.json else print_table)(report)
+    if not arguments.json and trained.confusion is not None:
+        print_confusion(trained.confusion, tuple(map(str, trained.model.labels)))
+    return trained.interrupted
 
 
-def _load(arguments: Namespace, progress: Progress) -> tuple[Dataset, Validation | None]:
-    """The data set with its training rows reduced by the validation rows, and those.
-
-    Its caller never holds the full set of training rows, 47 MB for MNIST: they are freed on return.
-    """
-    data = load(arguments.data, progress=progress.downloading)
-    X, y, X_validation, y_validation = split_validation(
-        data.X_train, data.y_train, arguments.validation_fraction, arguments.seed
-    )
-    validation = (X_validation, y_validation) if len(y_validation) else None
-    return replace(data, X_train=X, y_train=y), validation
-
-
-def _make_trainer(keywords: dict[str, Any], input_scale: float) -> Trainer:
+def _check(options: dict[str, Any]) -> None:
+    """Refuse as wrong usage what is wrong whatever the data are."""
+    files = ("out", "overwrite", "resume")
+    if "resume" in options and (wrong := [name for name in options if name not in ("resume", "threads", "epochs")]):
+        raise UsageError(f"--resume takes its options from the run's folder: leave out {wrong[0]!r}")
+    if "overwrite" in options and "out" not in options:
+        raise UsageError("--overwrite needs --out")
     try:
-        return Trainer(**keywords, input_scale=input_scale)
+        config = config_of({name: value for name, value in options.items() if name not in files})
+        Options(**config.completed(is_images=True, rows=1).trainer)
     except (TypeError, ValueError) as error:
         raise UsageError(error) from error
 
 
-def _description(data: Dataset, validation: Validation | None) -> str:
-    validation_rows = 0 if validation is None else len(validation[1])
-    return (
-        f"{data.name}: {len(data.y_train)} training rows, {validation_rows} for validation, "
-        f"{len(data.y_test)} for the test; {data.X_train.shape[1]} inputs"
-    )
+def _is_worth_telling(arguments: Namespace) -> bool:
+    """Of data sets that everybody knows, nothing is guessed: only ``--verbose`` tells of them."""
+    return arguments.verbose or bool(arguments.options.get("data", "digits") not in ("digits", "mnist"))
 
 
-def _training_figures(history: History, rows: int) -> Report:
-    """``rows_per_second`` counts the seconds of the epochs alone, without validation."""
+def _nothing(text: str) -> None:
+    """Say nothing."""
+
+
+def report_of(trained: Run, rows: int) -> Report:
+    """Return the figures of a training, ready for JSON.
+
+    ``rows_per_second`` counts the seconds of the epochs alone, without validation.
+    """
+    history = trained.history
     epoch_seconds = [float(seconds) for seconds in history.epoch_seconds]
-    accuracies = history.validation_accuracy
     return {
-        "validation_accuracy": float(accuracies[-1]) if accuracies and accuracies[-1] is not None else None,
+        **_test_figures(trained),
+        "validation_accuracy": _last(history.validation_accuracy),
+        "validation_r2": _last(history.validation_score),
         "train_loss": float(history.loss[-1]),
         "epochs": len(history.loss),
         "epoch_seconds": epoch_seconds,
         "rows_per_second": rows / sum(epoch_seconds) if sum(epoch_seconds) > 0 else None,
+        "train_seconds": trained.timings["training"],
+        "compile_seconds": trained.timings["compiling"],
+        "threads": trained.threads,
+        "peak_memory_mb": peak_memory_mb(),
+        "interrupted": trained.interrupted,
+        "task": trained.model.task,
+        "config": trained.config.facts(),
     }
+
+
+def _test_figures(trained: Run) -> Report:
+    """Return the figures for the test rows; of classes the accuracy alone: others import for half a second."""
+    confusion = trained.confusion
+    if confusion is not None:
+        return {"test_accuracy": float(np.trace(confusion) / confusion.sum())}
+    if trained.evaluation is None:
+        return {"test_accuracy": None}
+    return {f"test_{name}": value for name, value in trained.evaluation.figures.items()}
+
+
+def _last(figures: list[float]) -> float | None:
+    return float(figures[-1]) if figures else None

@@ -1,45 +1,152 @@
 """``fastmlp VERB``: one command for all that fastmlp does from a shell."""
 
+from __future__ import annotations
+
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from fastmlp import __version__
-from fastmlp.cli.main import FAILURE, INTERRUPTED, OK, USAGE, train
+from fastmlp.cli.arguments import UsageError, add_talk_options, new_parser
+from fastmlp.cli.main import OK, USAGE, Command, run_command, train_as
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from fastmlp.cli.progress import Progress
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``fastmlp VERB ...`` with ``argv``, by default the process's own arguments; return its exit code."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except SystemExit as stop:  # after --help and --version
+        return USAGE if stop.code else OK
+
+
+def _run(given: list[str]) -> int:
     if given[:1] == ["train"]:
-        return train(given[1:])
-    parser = argparse.ArgumentParser(prog="fastmlp", description="Train multilayer perceptrons on CPUs.")
+        return train_as("fastmlp train", given[1:])
+    if given[:1] and given[0] in _VERBS:
+        about, add_options, command = _VERBS[given[0]]
+        program = f"fastmlp {given[0]}"
+        return run_command(program, lambda: _parsed(program, about, add_options, given[1:]), command)
+    return run_command("fastmlp", lambda: _overview(given), lambda arguments, progress: OK)
+
+
+def _overview(given: list[str]) -> Namespace:
+    """Answer ``--help`` and ``--version``; whatever else is no verb is refused."""
+    verbs = "\n".join(f"  {name:10}{about}" for name, (about, _, _) in _ALL.items())
+    parser = new_parser(
+        "fastmlp", "Train multilayer perceptrons on CPUs, and use them.", f"verbs:\n{verbs}\n\nfastmlp VERB --help"
+    )
+    parser.add_argument("verb", metavar="VERB", choices=tuple(_ALL))
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    verbs.add_parser("train", help="train a network, as fastmlp-train does", add_help=False)
-    warmup = verbs.add_parser("warmup", help="compile all kernels now, so that no later training waits")
-    warmup.add_argument(
+    parser.parse_args(given)
+    raise UsageError("options come after the verb (see fastmlp --help)")
+
+
+def _parsed(program: str, about: str, add_options: Callable[[ArgumentParser], None], given: list[str]) -> Namespace:
+    parser = new_parser(program, about[0].upper() + about[1:] + ".")
+    parser.set_defaults(quiet=False, verbose=False)
+    add_options(parser)
+    add_talk_options(parser)
+    return parser.parse_args(given)
+
+
+def _add_model(parser: ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model file, a folder with one, or the folder of a run")
+
+
+# ---- predict ----
+
+
+def _add_predict_options(parser: ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("data", metavar="DATA", help="rows, as for training; columns are found by name")
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="FILE",
+        help="where to write to: .csv, .jsonl, .parquet, .npy, or - for CSV on stdout (default: -)",
+    )
+
+
+def _predict(arguments: Namespace, progress: Progress) -> int:
+    from fastmlp.predictions import predict
+
+    rows = predict(arguments.model, arguments.data, arguments.output)
+    if arguments.output != "-":
+        progress.message(f"{rows} predictions written to {arguments.output}")
+    return OK
+
+
+# ---- evaluate ----
+
+
+def _add_evaluate_options(parser: ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("data", metavar="DATA", help="rows with their targets; of data sets with test rows those")
+    parser.add_argument("--json", action="store_true", default=False, help="print one JSON object on stdout")
+
+
+def _evaluate(arguments: Namespace, progress: Progress) -> int:
+    from fastmlp.cli.report import print_evaluation, print_evaluation_json
+    from fastmlp.verbs import evaluate
+
+    evaluation = evaluate(arguments.model, arguments.data)
+    (print_evaluation_json if arguments.json else print_evaluation)(evaluation)
+    return OK
+
+
+# ---- info ----
+
+
+def _add_info_options(parser: ArgumentParser) -> None:
+    _add_model(parser)
+    parser.add_argument("--json", action="store_true", default=False, help="print one JSON object on stdout")
+
+
+def _info(arguments: Namespace, progress: Progress) -> int:
+    from fastmlp.verbs import info
+
+    facts = info(arguments.model)
+    if arguments.json:
+        print(json.dumps(facts))
+        return OK
+    for name, value in facts.items():
+        if value is not None:
+            text = ", ".join(f"{k} ({v})" for k, v in value.items()) if isinstance(value, dict) else value
+            print(f"{name:12}{', '.join(map(str, text)) if isinstance(text, list) else text}")
+    return OK
+
+
+# ---- warmup ----
+
+
+def _add_warmup_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
         "--dtype",
         action="append",
         choices=("float32", "float64"),
         help="of the networks to come; may be given twice (default: float32)",
     )
-    try:
-        arguments = parser.parse_args(given)
-    except SystemExit as stop:
-        return USAGE if stop.code else OK
-    return _warmup(arguments.dtype or ["float32"])
 
 
-def _warmup(dtypes: list[str]) -> int:
-    try:
-        from fastmlp.warm import warmup
+def _warmup(arguments: Namespace, progress: Progress) -> int:
+    from fastmlp.warm import warmup
 
-        print(f"kernels ready after {warmup(dtypes):.1f} s")
-    except KeyboardInterrupt:
-        print("fastmlp: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except OSError as error:
-        print(f"fastmlp: error: {error}", file=sys.stderr)
-        return FAILURE
+    print(f"kernels ready after {warmup(getattr(arguments, 'dtype', ['float32'])):.1f} s")
     return OK
+
+
+_VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Command]] = {
+    "predict": ("predict for rows of a file", _add_predict_options, _predict),
+    "evaluate": ("measure a model on rows whose targets are known", _add_evaluate_options, _evaluate),
+    "info": ("tell what a model is and what it needs", _add_info_options, _info),
+    "warmup": ("compile all kernels now, so that no later training waits", _add_warmup_options, _warmup),
+}
+_ALL = {"train": ("train a network, as fastmlp-train does", None, None), **_VERBS}

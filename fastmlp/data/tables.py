@@ -5,58 +5,95 @@ from __future__ import annotations
 import csv
 import gzip
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fastmlp.errors import DataError
 from fastmlp.extras import need
 
 if TYPE_CHECKING:
-    from polars import DataFrame
+    from polars import DataFrame, LazyFrame
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?"]
 """What stands for a missing value in a CSV file."""
 
 
-def is_table(path: Path) -> bool:
+def is_table(path: str | PathLike[str]) -> bool:
     """Tell by a file's name whether it is a table."""
-    return _reader(path) is not None
+    return _reader(Path(path)) is not None
 
 
-def read_table(path: Path, what: str = "reading tables") -> DataFrame:
+def read_table(path: Path) -> DataFrame:
     """Read a table. Raises DataError where it is missing, empty, ragged or damaged, or columns share a name."""
-    need("polars", "tables", what)
-    from polars.exceptions import PolarsError
-
     read = _reader(path)
     assert read is not None
-    try:
+    with _errors_as_ours(path):
         table = read(path)
+    if table.height == 0:
+        raise DataError(f"{path} has no rows" + (", only a header" if table.width else ""))
+    return table
+
+
+def batches_of(path: Path, rows: int) -> Iterator[DataFrame]:
+    """Yield a table some rows at a time, with no more of it in memory; of a CSV file all columns are text."""
+    with _errors_as_ours(path):
+        found = 0
+        for batch in _scanned(path).collect_batches(chunk_size=rows, maintain_order=True):
+            found += batch.height
+            yield batch
+    if not found:
+        raise DataError(f"{path} has no rows")
+
+
+@contextmanager
+def _errors_as_ours(path: Path) -> Iterator[None]:
+    need("polars", "tables", "reading tables")
+    from polars.exceptions import PolarsError
+
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except PolarsError as error:
         raise DataError(f"{path} cannot be read: {_first_sentence(error)}") from error
     except (OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    if table.height == 0:
-        raise DataError(f"{path} has no rows" + (", only a header" if table.width else ""))
-    return table
+
+
+def _scanned(path: Path) -> LazyFrame:
+    import polars
+
+    kind = _kind(path)
+    if kind == ".parquet":
+        return polars.scan_parquet(path, glob=False)
+    if kind in _ARROW:
+        return polars.scan_ipc(path)
+    separator = _SEPARATORS[kind]
+    columns = _check_header(path, separator)
+    _refuse_short_lines(path, separator, columns)
+    return polars.scan_csv(path, separator=separator, null_values=MISSING, infer_schema=False, glob=False)
+
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t"}
+_ARROW = (".arrow", ".feather", ".ipc")
+
+
+def _kind(path: Path) -> str:
+    """Return the ending that says what a file is, that of what is gzipped in it where it is."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    return (suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:] or [""])[0] if suffixes else ""
 
 
 def _reader(path: Path) -> Callable[[Path], DataFrame] | None:
-    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
-    if suffixes[-1:] == [".gz"]:
-        suffixes = suffixes[:-1]
-    last = suffixes[-1] if suffixes else ""
-    return {
-        ".csv": lambda path: _read_csv(path, ","),
-        ".tsv": lambda path: _read_csv(path, "\t"),
-        ".parquet": _read_parquet,
-        ".arrow": _read_arrow,
-        ".feather": _read_arrow,
-        ".ipc": _read_arrow,
-    }.get(last)
+    kind = _kind(path)
+    if kind in _SEPARATORS:
+        return lambda path: _read_csv(path, _SEPARATORS[kind])
+    if kind in _ARROW:
+        return _read_arrow
+    return _read_parquet if kind == ".parquet" else None
 
 
 def _read_parquet(path: Path) -> DataFrame:
@@ -73,29 +110,40 @@ def _read_arrow(path: Path) -> DataFrame:
 
 def _read_csv(path: Path, separator: str) -> DataFrame:
     import polars
-    from polars.exceptions import NoDataError
 
-    options: dict[str, Any] = {"separator": separator, "glob": False}
-    try:
-        header = polars.read_csv(path, has_header=False, n_rows=1, infer_schema=False, **options).row(0)
-    except NoDataError:
-        raise DataError(f"{path} is empty") from None
-    _refuse_twins(path, header)
-    if len(header) == 1 and (other := next((mark for mark in ";\t|," if mark in str(header[0])), None)):
-        wanted = {"\t": "tab"}.get(separator, separator)
-        raise DataError(f"{path} has one column only, named {header[0]!r}: is {other!r} meant to be a {wanted!r}?")
+    columns = _check_header(path, separator)
     table = polars.read_csv(
-        path, null_values=MISSING, infer_schema_length=None, try_parse_dates=True, low_memory=False, **options
+        path,
+        separator=separator,
+        null_values=MISSING,
+        infer_schema_length=None,
+        try_parse_dates=True,
+        low_memory=False,
+        glob=False,
     )
-    if table.width and table[:, -1].null_count():
-        _refuse_short_lines(path, separator, table.width)
+    if columns and table[:, -1].null_count():
+        _refuse_short_lines(path, separator, columns)
     return table
 
 
-def _refuse_twins(path: Path, names: tuple[Any, ...]) -> None:
-    twins = [str(name) for name, count in Counter(names).items() if count > 1]
+def _check_header(path: Path, separator: str) -> int:
+    """Return how many columns a CSV file has. Raises DataError where they cannot be told apart."""
+    import polars
+    from polars.exceptions import NoDataError
+
+    try:
+        first = polars.read_csv(path, separator=separator, has_header=False, n_rows=1, infer_schema=False, glob=False)
+    except NoDataError:
+        raise DataError(f"{path} is empty") from None
+    names = [str(name) for name in first.row(0)]
+    twins = [name for name, count in Counter(names).items() if count > 1]
     if twins:
         raise DataError(f"{path} has several columns named {', '.join(map(repr, twins))}: names must differ")
+    if len(names) == 1 and (other := next((mark for mark in ";\t|," if mark in names[0]), None)):
+        raise DataError(
+            f"{path} has one column only, {names[0]!r}: is it separated by {other!r} and not {separator!r}?"
+        )
+    return len(names)
 
 
 def _refuse_short_lines(path: Path, separator: str, columns: int) -> None:

@@ -1,0 +1,94 @@
+"""The folder of a training run: its configuration, its history, its best and its last model, its report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.config import Config, from_toml, to_toml
+from fastmlp.files import write_whole
+from fastmlp.history import History
+from fastmlp.model_file import FILE_NAME, load_checkpoint, save
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+    from fastmlp.state import TrainingState
+
+CONFIG, HISTORY, REPORT, LOG = "config.toml", "history.csv", "report.html", "log.jsonl"
+_COLUMNS = ("loss", "validation_loss", "validation_accuracy", "validation_score", "learning_rate", "epoch_seconds")
+
+
+class RunFolder:
+    """Files under one folder; each is written whole or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def new(cls, path: Path, overwrite: bool = False) -> RunFolder:
+        """Make the folder. Raises FileExistsError where one with a run in it is there and may not be overwritten."""
+        if path.exists() and not path.is_dir():
+            raise FileExistsError(f"{path} is a file: out must be a folder to be made")
+        if path.is_dir() and any(path.iterdir()):
+            if not overwrite:
+                raise FileExistsError(
+                    f"{path} is there already: go on with its run (resume), overwrite it, or choose another folder"
+                )
+            for file in (path / CONFIG, path / HISTORY, path / REPORT, path / LOG):
+                file.unlink(missing_ok=True)
+            for folder in (path / "best", path / "last"):
+                shutil.rmtree(folder, ignore_errors=True)
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """Return the folder of an earlier run. Raises FileNotFoundError where there is none."""
+        if not (path / CONFIG).is_file():
+            raise FileNotFoundError(f"{path} is not the folder of a run: it holds no {CONFIG}")
+        return cls(path)
+
+    def write_config(self, config: Config) -> None:
+        """Keep the configuration, every option with its value."""
+        write_whole(self.path / CONFIG, to_toml(config))
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of the run. Raises ValueError where they cannot be read."""
+        return from_toml((self.path / CONFIG).read_text(encoding="utf-8"), str(self.path / CONFIG))
+
+    def write_last(self, model: Model, state: TrainingState) -> None:
+        """Keep a checkpoint, and the history with it."""
+        self._write("last", model, state)
+        write_whole(self.path / HISTORY, _as_csv(state.history))
+
+    def write_best(self, model: Model) -> None:
+        """Keep the best model so far."""
+        self._write("best", model, None)
+
+    def last(self) -> TrainingState | None:
+        """Return the state to go on from, None where the run had not come to its first checkpoint."""
+        file = self.path / "last" / FILE_NAME
+        return load_checkpoint(file)[1] if file.exists() else None
+
+    def best(self) -> Model | None:
+        """Return the best model so far, if there is one."""
+        file = self.path / "best" / FILE_NAME
+        return load_checkpoint(file)[0] if file.exists() else None
+
+    def _write(self, name: str, model: Model, state: TrainingState | None) -> None:
+        (self.path / name).mkdir(exist_ok=True)
+        save(model, self.path / name / FILE_NAME, state)
+
+
+def _as_csv(history: History) -> str:
+    """Return the figures of all epochs, a line each; those that were not measured are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("epoch", *_COLUMNS))
+    for epoch in range(len(history.loss)):
+        columns = (getattr(history, name) for name in _COLUMNS)
+        writer.writerow((epoch + 1, *(repr(float(column[epoch])) if column else "" for column in columns)))
+    return text.getvalue()
