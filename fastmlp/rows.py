@@ -1,6 +1,9 @@
 """From what a source holds to rows to train on: the task, the split, the preparation, the targets."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +14,9 @@ from fastmlp.config import Config
 from fastmlp.data.source import Columns, Part, Source, read_source
 from fastmlp.errors import DataError
 from fastmlp.preparation import Preparation, fit_preparation
+from fastmlp.stream import Stream
+from fastmlp.trainer import Trainer
+from fastmlp.training import Callback
 
 Say = Callable[[str], object]
 
@@ -19,13 +25,45 @@ MOST_CLASSES = 20
 
 
 @dataclass(frozen=True)
+class InMemory:
+    """Rows to train on: X (N, D) inputs, y (N,) labels or standardised values, weights (N,) or None."""
+
+    X: Any
+    y: NDArray[Any]
+    weights: NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def inputs(self) -> int:
+        """D."""
+        return int(self.X.shape[1])
+
+    @property
+    def fingerprint(self) -> int:
+        """A number that tells other rows from these."""
+        parts = (self.X.data, self.X.indices) if hasattr(self.X, "indices") else (self.X,)
+        found = zlib.crc32(self.y.tobytes())
+        for part in parts:
+            found = zlib.crc32(np.ascontiguousarray(part).view(np.uint8).reshape(-1).data, found)
+        return found
+
+    def train(self, trainer: Trainer, validation: Any, callbacks: Iterable[Callback], state: Any) -> None:
+        """Let a Trainer train on the rows."""
+        trainer.fit(self.X, self.y, validation, callbacks, sample_weight=self.weights, state=state)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+@dataclass(frozen=True)
 class TrainingRows:
     """Rows ready to train on, those set aside, and what they were made with.
 
     name, target, is_images: as the source has them; task: "classify" or "regress"
     labels: of the classes, in order; mean, scale: of a regression's target
-    X, y, weights: inputs (N, D), labels or standardised values (N,), and (N,) or None; validation: the like, or None
-    test: rows as they are stored, or None
+    training: what to train on; validation: (X, y) to measure on, or None; test: rows as they are stored, or None
     """
 
     name: str
@@ -36,18 +74,16 @@ class TrainingRows:
     mean: float
     scale: float
     preparation: Preparation
-    X: Any
-    y: NDArray[Any]
-    weights: NDArray[np.float64] | None
+    training: InMemory | Stream
     validation: tuple[Any, NDArray[Any]] | None
     test: Part | None
 
     def described(self) -> str:
         """Return what is trained on, in a line."""
-        counts = [f"{len(self.y)} training rows"]
+        counts = [f"{len(self.training)} training rows"]
         counts += [f"{0 if self.validation is None else len(self.validation[1])} for validation"]
         counts += [f"{0 if self.test is None else len(self.test)} for the test"]
-        return f"{self.name}: {', '.join(counts)}; {self.X.shape[1]} inputs"
+        return f"{self.name}: {', '.join(counts)}; {self.training.inputs} inputs"
 
 
 def rows_for(config: Config, say: Say, progress: Any = None) -> TrainingRows:
@@ -70,9 +106,9 @@ def rows_for(config: Config, say: Say, progress: Any = None) -> TrainingRows:
         validation = preparation.inputs_of(held_out.X), _target(held_out, task, mean, scale)
     if test is not None:
         _refuse_unseen(test, labels, task, "test rows")
-    X, y = preparation.inputs_of(train.X), _target(train, task, mean, scale)
+    training = InMemory(preparation.inputs_of(train.X), _target(train, task, mean, scale), train.weights)
     facts = source.name, source.target, source.is_images, task, labels, mean, scale
-    return TrainingRows(*facts, preparation, X, y, train.weights, validation, test)
+    return TrainingRows(*facts, preparation, training, validation, test)
 
 
 # ---- targets ----

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -98,24 +98,30 @@ def train(
     Raises DataError for data that cannot be used, ValueError or TypeError for options that cannot be, DivergedError,
     FileExistsError where ``out`` holds a run already, and OSError where it cannot be written.
     """
+    from fastmlp.run_folder import RunFolder
+
     folder, state = None, None
     if resume is not None:
-        folder, options, state = _resumed(Path(resume), options)
+        folder = RunFolder.existing(Path(resume))
+        options, state = folder.options() | options, folder.last()
+    elif out is not None:
+        folder = RunFolder.new(Path(out), overwrite)
     asked = config_of(options if data is None else {**options, "data": data})
     began = time.perf_counter()
     rows = rows_for(asked, say, progress)
     if asked.patience is not None and rows.validation is None:
         raise ValueError("patience needs validation rows to tell what is better: none are set aside")
-    config = asked.completed(rows.is_images, len(rows.y))
+    config = asked.completed(rows.is_images, len(rows.training))
     say(rows.described())
     trainer = Trainer(**config.trainer, task=rows.task, input_scale=rows.preparation.input_scale)
-    if out is not None:
-        folder = _new_folder(Path(out), overwrite, config)
+    if folder is not None:
+        folder.begin(config, afresh=resume is None)
     loaded = time.perf_counter()
-    keeper = _Keeper(trainer, rows, folder, None if folder is None else _fingerprint(rows))
+    keeper = _Keeper(trainer, rows, folder, None if folder is None else rows.training.fingerprint)
     keeper.start(state)
     ends = _Ends(trainer, config, loaded)
-    trainer.fit(rows.X, rows.y, rows.validation, (keeper, *callbacks, ends), sample_weight=rows.weights, state=state)
+    with closing(rows.training):
+        rows.training.train(trainer, rows.validation, (keeper, *callbacks, ends), state)
     ended = time.perf_counter()
     if trainer.interrupted and not trainer.history_.loss:
         raise KeyboardInterrupt
@@ -125,33 +131,8 @@ def train(
         "compiling": trainer.compile_seconds,
         "training": ended - loaded - trainer.compile_seconds,
     }
-    facts = config, len(rows.y), rows.test, timings, trainer.threads_, trainer.interrupted
+    facts = config, len(rows.training), rows.test, timings, trainer.threads_, trainer.interrupted
     return Run(keeper.best_model(), trainer.history_, *facts)
-
-
-def _new_folder(path: Path, overwrite: bool, config: Config) -> RunFolder:
-    from fastmlp.run_folder import RunFolder
-
-    folder = RunFolder.new(path, overwrite)
-    folder.write_config(config)
-    return folder
-
-
-def _resumed(path: Path, options: dict[str, Any]) -> tuple[RunFolder, dict[str, Any], TrainingState | None]:
-    """Return a run's folder, its options with those given now before them, and where it stands."""
-    from fastmlp.run_folder import RunFolder
-
-    folder = RunFolder.existing(path)
-    return folder, folder.options() | options, folder.last()
-
-
-def _fingerprint(rows: TrainingRows) -> int:
-    """Return a number that tells other training rows from these."""
-    parts = (rows.X.data, rows.X.indices) if hasattr(rows.X, "indices") else (rows.X,)
-    found = zlib.crc32(np.asarray(rows.y).astype(np.str_ if rows.y.dtype.kind in "SUO" else rows.y.dtype).tobytes())
-    for part in parts:
-        found = zlib.crc32(np.ascontiguousarray(part).view(np.uint8).reshape(-1).data, found)
-    return found
 
 
 @dataclass
@@ -204,7 +185,7 @@ class _Keeper:
         rows, options = self.rows, self.trainer.options
         about = {
             "data": rows.name,
-            "rows": len(rows.y),
+            "rows": len(rows.training),
             "epochs": len(self.trainer.history_.loss),
             "training_rows": self.fingerprint,
         }

@@ -29,19 +29,13 @@ class RunFolder:
 
     @classmethod
     def new(cls, path: Path, overwrite: bool = False) -> RunFolder:
-        """Make the folder. Raises FileExistsError where one with a run in it is there and may not be overwritten."""
+        """Return a folder to be made. Raises FileExistsError where something is there that may not be overwritten."""
         if path.exists() and not path.is_dir():
             raise FileExistsError(f"{path} is a file: out must be a folder to be made")
-        if path.is_dir() and any(path.iterdir()):
-            if not overwrite:
-                raise FileExistsError(
-                    f"{path} is there already: go on with its run (resume), overwrite it, or choose another folder"
-                )
-            for file in (path / CONFIG, path / HISTORY, path / REPORT, path / LOG):
-                file.unlink(missing_ok=True)
-            for folder in (path / "best", path / "last"):
-                shutil.rmtree(folder, ignore_errors=True)
-        path.mkdir(parents=True, exist_ok=True)
+        if path.is_dir() and any(path.iterdir()) and not overwrite:
+            raise FileExistsError(
+                f"{path} is there already: go on with its run (resume), overwrite it, or choose another folder"
+            )
         return cls(path)
 
     @classmethod
@@ -51,8 +45,17 @@ class RunFolder:
             raise FileNotFoundError(f"{path} is not the folder of a run: it holds no {CONFIG}")
         return cls(path)
 
-    def write_config(self, config: Config) -> None:
-        """Keep the configuration, every option with its value."""
+    def begin(self, config: Config, afresh: bool) -> None:
+        """Make the folder and keep the configuration there, every option with its value.
+
+        afresh: remove what an earlier run has left
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        if afresh:
+            for file in (CONFIG, HISTORY, REPORT, LOG):
+                (self.path / file).unlink(missing_ok=True)
+            for folder in ("best", "last"):
+                shutil.rmtree(self.path / folder, ignore_errors=True)
         write_whole(self.path / CONFIG, to_toml(config))
 
     def options(self) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from fastmlp.optimizer import rule_of
 from fastmlp.options import Options
 from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.state import TrainingState
+from fastmlp.stream import Stream
 from fastmlp.task import Classification, Task, task_of, untaught_task
 from fastmlp.threads import thread_limit
-from fastmlp.training import Callback, Samples, Standing, train_epochs
+from fastmlp.training import Callback, Samples, Source, Standing, train_epochs
 from fastmlp.visiting import to_visit
 
 
@@ -131,13 +132,39 @@ class Trainer:
         count = matrix.shape[0]
         task, truth = task_of(self.options.task, y, count)
         weights = inputs.check_weights(sample_weight, count)
-        checked_callbacks = inputs.check_callbacks(callbacks)
-        held_out = None if validation_data is None else self._held_out(validation_data, matrix.shape[1], task)
         engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
-        standing, start = self._starting(engine, state)
-
-        began = time.perf_counter()
         source = Samples(self._rows(matrix), truth, task.targets(truth, engine.dtype, weights))
+        return self._train(engine, task, source, validation_data, callbacks, state)
+
+    def fit_stream(
+        self,
+        stream: Stream,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        callbacks: Iterable[Callback] = (),
+        *,
+        state: TrainingState | None = None,
+    ) -> History:
+        """Train as ``fit`` does, on rows that lie on a disk and are in memory one window at a time.
+
+        stream : the rows; ``options.task`` must be its task's
+        """
+        engine = self._new_engine(stream.task, stream.sample(), min(self.options.batch_size, len(stream)))
+        source = stream.source(self._rows, engine.dtype)
+        return self._train(engine, stream.task, source, validation_data, callbacks, state)
+
+    def _train(
+        self,
+        engine: Engine,
+        task: Task,
+        source: Source,
+        validation_data: tuple[ArrayLike, ArrayLike] | None,
+        callbacks: Iterable[Callback],
+        state: TrainingState | None,
+    ) -> History:
+        checked_callbacks = inputs.check_callbacks(callbacks)
+        held_out = None if validation_data is None else self._held_out(validation_data, engine.sizes[0], task)
+        standing, start = self._starting(engine, state)
+        began = time.perf_counter()
         engine.compile(source.rows)
         engine.predictor.compile(source.rows)
         self.compile_seconds = time.perf_counter() - began
@@ -149,7 +176,7 @@ class Trainer:
             train_epochs(engine, self.options, task, source, held_out, checked_callbacks, standing)
         except KeyboardInterrupt:
             self.interrupted = True
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            warnings.warn("Training interrupted by user.", stacklevel=3)
         return self.history_
 
     def state(self) -> TrainingState:
