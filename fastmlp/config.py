@@ -60,6 +60,7 @@ class Config:
     validation_fraction: float = 0.1
     patience: int | None = None
     time_budget: float | None = None
+    stream: bool | None = None
     trainer: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,6 +88,11 @@ class Config:
         if "seed" in self.trainer and self.trainer["seed"] is None:
             options["seed"] = secrets.randbelow(2**32)
         return replace(self, trainer=options)
+
+    @property
+    def split_seed(self) -> int:
+        """What decides which rows are set aside."""
+        return int(self.trainer.get("seed") or 0)
 
     def facts(self) -> dict[str, Any]:
         """Return every option that is set by name, as TOML and JSON may hold it."""

@@ -74,7 +74,7 @@ def _answers(model: Model, data: Any) -> Iterator[Predictions]:
 
 def _batches(model: Model, data: Any) -> Iterator[Any]:
     if isinstance(data, str | PathLike) and is_table(Path(data)):
-        yield from batches_of(Path(data), BATCH_ROWS)
+        yield from batches_of(Path(data), BATCH_ROWS, as_text=True)
         return
     X = _stored_rows(data, model)
     for start in range(0, X.shape[0], BATCH_ROWS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.config import Config
-from fastmlp.data.source import Columns, Part, Source, read_source
+from fastmlp.data.source import LAST_COLUMN, Columns, Part, Source, read_source
 from fastmlp.errors import DataError
 from fastmlp.preparation import Preparation, fit_preparation
 from fastmlp.stream import Stream
+from fastmlp.target import Say, Survey, Target
 from fastmlp.trainer import Trainer
 from fastmlp.training import Callback
-
-Say = Callable[[str], object]
-
-MOST_CLASSES = 20
-"""Whole numbers with at most so many different values are taken for classes."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +57,14 @@ class InMemory:
 class TrainingRows:
     """Rows ready to train on, those set aside, and what they were made with.
 
-    name, target, is_images: as the source has them; task: "classify" or "regress"
-    labels: of the classes, in order; mean, scale: of a regression's target
+    name, column, is_images: as the source has them; target: what is to be learned
     training: what to train on; validation: (X, y) to measure on, or None; test: rows as they are stored, or None
     """
 
     name: str
-    target: str | None
+    column: str | None
     is_images: bool
-    task: str
-    labels: tuple[int | str, ...]
-    mean: float
-    scale: float
+    target: Target
     preparation: Preparation
     training: InMemory | Stream
     validation: tuple[Any, NDArray[Any]] | None
@@ -88,77 +80,42 @@ class TrainingRows:
 
 def rows_for(config: Config, say: Say, progress: Any = None) -> TrainingRows:
     """Read, split and prepare the data that a configuration names. Raises DataError for what cannot be trained on."""
-    columns = Columns(config.target, config.drop, config.weight)
-    source = read_source(config.data, columns, progress)
-    if source.train.y is None:
+    source = read_source(config.data, Columns(config.target, config.drop, config.weight), progress)
+    y = source.train.y
+    if y is None:
         raise DataError(f"{source.name} holds no targets to learn")
-    task = config.task or _guessed(source, say)
-    if config.target is None and source.target is not None:
-        say(f"the target is {source.target!r}, the last column")
-    labels = _labels(source, task)
+    survey = Survey(source.name)
+    survey.add(y, np.zeros(len(y), bool))
+    task = survey.task(config.task, None if source.is_images else say)
+    tell_target(config, source, say)
     train, test = _split_test(source, config, task, say)
     train, held_out = _split_validation(train, source, config, task)
+    assert train.y is not None
+    survey.add(train.y, np.ones(len(train), bool))
+    target = survey.target(task)
     preparation = fit_preparation(train.X, source.input_scale)
-    mean, scale = _standard(train.y) if task == "regress" else (0.0, 1.0)
-    validation = None
-    if held_out is not None:
-        _refuse_unseen(held_out, labels, task, "validation rows")
-        validation = preparation.inputs_of(held_out.X), _target(held_out, task, mean, scale)
-    if test is not None:
-        _refuse_unseen(test, labels, task, "test rows")
-    training = InMemory(preparation.inputs_of(train.X), _target(train, task, mean, scale), train.weights)
-    facts = source.name, source.target, source.is_images, task, labels, mean, scale
-    return TrainingRows(*facts, preparation, training, validation, test)
+    training = InMemory(preparation.inputs_of(train.X), target.encoded(train.y), train.weights)
+    validation = validated(held_out, test, target, preparation)
+    facts = source.name, source.target, source.is_images
+    return TrainingRows(*facts, target, preparation, training, validation, test)
 
 
-# ---- targets ----
+def tell_target(config: Config, source: Source, say: Say) -> None:
+    """Say which column is the target where nobody has said so."""
+    if config.target is None and source.target is not None:
+        say(f"target: {source.target}" + ("" if source.target == LAST_COLUMN else f" ({LAST_COLUMN})"))
 
 
-def _guessed(source: Source, say: Say) -> str:
-    """Text and few different whole numbers are classes; other numbers are values."""
-    y = source.train.y
-    assert y is not None
-    different = len(np.unique(y)) if y.dtype.kind in "biu" else 0
-    task = "regress" if y.dtype.kind == "f" or different > MOST_CLASSES else "classify"
-    if not source.is_images:
-        what = "text" if y.dtype.kind in "USO" else "fractions" if y.dtype.kind == "f" else f"{different} whole numbers"
-        say(f"task: {task}, as the target holds {what} (--task says otherwise)")
-    return task
-
-
-def _labels(source: Source, task: str) -> tuple[int | str, ...]:
-    y = source.train.y
-    assert y is not None
-    if task == "regress":
-        if y.dtype.kind not in "iuf":
-            raise DataError(f"{source.name}: task 'regress' needs numbers as the target, got text such as {y[0]!r}")
-        if not np.isfinite(y).all():
-            raise DataError(f"{source.name}: the target must be finite")
-        return ()
-    if y.dtype.kind == "f":
-        raise DataError(f"{source.name}: task 'classify' needs text or whole numbers as the target, got {y[0]}")
-    labels: tuple[int | str, ...] = tuple(np.unique(y).tolist())
-    if len(labels) < 2:
-        raise DataError(f"{source.name}: the target holds only one class, {labels[0]!r}: two are needed to tell apart")
-    return labels
-
-
-def _standard(y: NDArray[Any] | None) -> tuple[float, float]:
-    """Return mean and standard deviation of a target, 1 where it is constant."""
-    assert y is not None
-    return float(y.mean()), float(y.std()) or 1.0
-
-
-def _target(part: Part, task: str, mean: float, scale: float) -> NDArray[Any]:
-    assert part.y is not None
-    return part.y if task == "classify" else (part.y - mean) / scale
-
-
-def _refuse_unseen(part: Part, labels: tuple[int | str, ...], task: str, which: str) -> None:
-    if task == "classify" and part.y is not None:
-        unseen = np.setdiff1d(part.y, np.asarray(labels)).tolist()
-        if unseen:
-            raise DataError(f"the {which} hold classes that training has not seen: {', '.join(map(repr, unseen[:5]))}")
+def validated(
+    held_out: Part | None, test: Part | None, target: Target, preparation: Preparation
+) -> tuple[Any, NDArray[Any]] | None:
+    """Return the validation rows as inputs and targets. Raises DataError where rows set aside hold other classes."""
+    if test is not None and test.y is not None:
+        target.refuse_unseen(test.y, "test rows")
+    if held_out is None or held_out.y is None:
+        return None
+    target.refuse_unseen(held_out.y, "validation rows")
+    return preparation.inputs_of(held_out.X), target.encoded(held_out.y)
 
 
 # ---- splits ----
@@ -166,32 +123,28 @@ def _refuse_unseen(part: Part, labels: tuple[int | str, ...], task: str, which: 
 
 def _split_test(source: Source, config: Config, task: str, say: Say) -> tuple[Part, Part | None]:
     if config.test is not None:
-        return source.train, _read_beside(config.test, source)
+        return source.train, part_beside(config.test, source)
     if source.test is not None or config.test_fraction == 0:
         return source.train, source.test
     say(f"no test rows given: {config.test_fraction:.0%} of the rows are set aside (--test FILE says otherwise)")
-    return _split(source.train, config.test_fraction, _seed(config), task == "classify")
+    return _split(source.train, config.test_fraction, config.split_seed, task == "classify")
 
 
 def _split_validation(train: Part, source: Source, config: Config, task: str) -> tuple[Part, Part | None]:
     if config.validation is not None:
-        return train, _read_beside(config.validation, source)
+        return train, part_beside(config.validation, source)
     if config.validation_fraction == 0:
         return train, None
-    return _split(train, config.validation_fraction, _seed(config), task == "classify" and not source.is_images)
+    return _split(train, config.validation_fraction, config.split_seed, task == "classify" and not source.is_images)
 
 
-def _read_beside(data: Any, source: Source) -> Part:
+def part_beside(data: Any, source: Source) -> Part:
     """Read rows with the same columns as a source's."""
     names = Columns(source.target if hasattr(source.train.X, "columns") else None)
     part = read_source(data, names, inputs=source.train.X.shape[1]).train
     if part.y is None:
         raise DataError(f"{data} holds no targets to compare with")
     return part
-
-
-def _seed(config: Config) -> int:
-    return int(config.trainer.get("seed") or 0)
 
 
 def _split(part: Part, fraction: float, seed: int, by_class: bool) -> tuple[Part, Part]:
@@ -209,9 +162,4 @@ def _split(part: Part, fraction: float, seed: int, by_class: bool) -> tuple[Part
     if not aside.any():
         count = min(max(round(len(part) * fraction), 1), len(part) - 1)
         aside[random.choice(len(part), count, replace=False)] = True
-    return _taken(part, ~aside), _taken(part, aside)
-
-
-def _taken(part: Part, mask: NDArray[np.bool_]) -> Part:
-    X = part.X.filter(mask) if hasattr(part.X, "columns") else part.X[mask]
-    return Part(X, None if part.y is None else part.y[mask], None if part.weights is None else part.weights[mask])
+    return part.rows(np.flatnonzero(~aside)), part.rows(np.flatnonzero(aside))

@@ -20,6 +20,7 @@ from fastmlp.evaluation import Evaluation, count_confusion
 from fastmlp.history import EpochFigures, History
 from fastmlp.model import Model
 from fastmlp.rows import TrainingRows, rows_for
+from fastmlp.streaming import is_to_be_streamed, streamed_rows
 from fastmlp.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -89,11 +90,14 @@ def train(
     callbacks : each is called with the figures of an epoch; one that returns True ends the training
     say : called with what is worth telling, a line each; progress : as ``fastmlp.data.load`` has it
 
-    Further options, all by keyword: ``target``, ``weight`` (names of columns), ``drop`` (a sequence of them), ``test``
-    and ``validation`` (data of the same columns), ``task`` ("classify" or "regress"; guessed by default),
-    ``test_fraction``, ``validation_fraction`` (set aside where nothing is given), ``patience`` (epochs without a better
-    validation figure after which to end), ``time_budget`` (seconds), and every option of the Trainer but ``task`` and
-    ``input_scale``, with defaults that suit images or tables.
+    Further options, all by keyword:
+
+    target, weight : names of columns; drop : a sequence of them
+    test, validation : data of the same columns; test_fraction, validation_fraction : what is set aside else
+    task : "classify" or "regress", guessed by default
+    patience : epochs without a better validation figure after which to end; time_budget : seconds after which to end
+    stream : whether to leave the rows of a table or an NPY file on the disk; by default where memory may not hold them
+    every option of the Trainer but ``task`` and ``input_scale``, with defaults that suit images or tables
 
     Raises DataError for data that cannot be used, ValueError or TypeError for options that cannot be, DivergedError,
     FileExistsError where ``out`` holds a run already, and OSError where it cannot be written.
@@ -108,12 +112,12 @@ def train(
         folder = RunFolder.new(Path(out), overwrite)
     asked = config_of(options if data is None else {**options, "data": data})
     began = time.perf_counter()
-    rows = rows_for(asked, say, progress)
+    rows = streamed_rows(asked, say) if is_to_be_streamed(asked) else rows_for(asked, say, progress)
     if asked.patience is not None and rows.validation is None:
         raise ValueError("patience needs validation rows to tell what is better: none are set aside")
     config = asked.completed(rows.is_images, len(rows.training))
     say(rows.described())
-    trainer = Trainer(**config.trainer, task=rows.task, input_scale=rows.preparation.input_scale)
+    trainer = Trainer(**config.trainer, task=rows.target.task, input_scale=rows.preparation.input_scale)
     if folder is not None:
         folder.begin(config, afresh=resume is None)
     loaded = time.perf_counter()
@@ -189,7 +193,8 @@ class _Keeper:
             "epochs": len(self.trainer.history_.loss),
             "training_rows": self.fingerprint,
         }
-        facts = rows.task, options.activation, rows.labels, rows.target, rows.mean, rows.scale
+        target = rows.target
+        facts = target.task, options.activation, target.labels, rows.column, target.mean, target.scale
         return Model(parameters, rows.preparation, *facts, about)
 
 

@@ -26,7 +26,7 @@ from fastmlp.training import Callback, Samples
 if TYPE_CHECKING:
     from fastmlp.trainer import Trainer
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 1 << 20
 CHUNKS_PER_WINDOW = 16
 
 

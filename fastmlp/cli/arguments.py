@@ -129,6 +129,11 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     add("--validation", metavar="DATA", help="rows to measure on after each epoch (default: a share of DATA)")
     add("--drop", action="append", metavar="NAME", help="a column to leave out; may be given several times")
     add("--weight", metavar="NAME", help="a column that says how much each row counts")
+    add(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="leave the rows of a table or an NPY file on the disk (default: where they may not fit into memory)",
+    )
     share = number("of at least 0 and below 1", lambda value: 0 <= value < 1)
     add(
         "--test-fraction",

@@ -1,6 +1,7 @@
 """Arrays without names: NPY, NPZ and svmlight files."""
 
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,24 @@ def read_npy(path: Path) -> NDArray[Any]:
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"{path} is not a readable NPY file: {error}") from error
     return _checked(array, path)
+
+
+def npy_batches(path: Path, rows: int) -> Iterator[NDArray[Any]]:
+    """Yield the array of an NPY file some rows at a time, read rather than mapped: no more of it is in memory."""
+    array = read_npy(path)
+    if array.flags.f_contiguous and not array.flags.c_contiguous:
+        raise DataError(f"{path} lies column by column (Fortran order): store it row by row to read it in batches")
+    shape, dtype, start = array.shape[1:], array.dtype, int(getattr(array, "offset", 0))
+    count, per_row = len(array), int(np.prod(shape, dtype=np.int64))
+    del array
+    with path.open("rb") as file:
+        file.seek(start)
+        for first in range(0, count, rows):
+            some = min(rows, count - first)
+            found = np.fromfile(file, dtype, some * per_row)
+            if len(found) < some * per_row:
+                raise DataError(f"{path} is truncated: it ends in row {first + len(found) // per_row + 1} of {count}")
+            yield found.reshape(some, *shape)
 
 
 def read_npz(path: Path) -> dict[str, NDArray[Any]]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from polars import DataFrame, Series
 
 NAMED = ("digits", "mnist", "fashion-mnist")
+LAST_COLUMN = "the last column"
+"""What the target of rows without names is called."""
 _SVMLIGHT_LINE = re.compile(rb"\s*[^\s:#]+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?$")
 
 
@@ -36,6 +38,28 @@ class Part:
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
+
+    def rows(self, chosen: NDArray[np.int64]) -> Part:
+        """Return some of the rows, copied."""
+        y, weights = (None if array is None else array[chosen] for array in (self.y, self.weights))
+        return Part(self.X[chosen], y, weights)
+
+    @staticmethod
+    def joined(parts: Sequence[Part]) -> Part:
+        """Return the rows of several parts, of tables or of arrays, one after another."""
+        return Part(
+            _concatenated([part.X for part in parts]),
+            None if parts[0].y is None else _concatenated([part.y for part in parts]),
+            None if parts[0].weights is None else _concatenated([part.weights for part in parts]),
+        )
+
+
+def _concatenated(parts: Sequence[Any]) -> Any:
+    if _is_table(parts[0]):
+        import polars
+
+        return polars.concat(parts)
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -164,7 +188,7 @@ def _of_matrix(name: str, array: NDArray[Any], columns: Columns, inputs: int | N
         wanted = "inputs and a target" if inputs is None else f"{inputs} inputs, or {inputs} and a target"
         raise DataError(f"{name} must have columns of {wanted}, got {array.shape[1]}")
     X, y = array[:, :-1], array[:, -1]
-    return Source(name, Part(X, _whole_numbers(y)), target="the last column", **_scaling(X))
+    return Source(name, Part(X, _whole_numbers(y)), target=LAST_COLUMN, **_scaling(X))
 
 
 def _flat(X: Any, y: NDArray[Any] | None) -> Part:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastmlp.errors import DataError
 from fastmlp.extras import need
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "?"]
 """What stands for a missing value in a CSV file."""
+ROWS_TO_INFER_FROM = 100_000
+"""How many rows of a CSV file that is read in batches tell what its columns hold."""
 
 
 def is_table(path: str | PathLike[str]) -> bool:
@@ -37,12 +39,18 @@ def read_table(path: Path) -> DataFrame:
     return table
 
 
-def batches_of(path: Path, rows: int) -> Iterator[DataFrame]:
-    """Yield a table some rows at a time, with no more of it in memory; of a CSV file all columns are text."""
+def batches_of(path: Path, rows: int, as_text: bool = False) -> Iterator[DataFrame]:
+    """Yield a table some rows at a time, with no more of it in memory.
+
+    as_text: leave all columns of a CSV file text; else the first rows tell what they hold
+    """
     with _errors_as_ours(path):
-        found = 0
-        for batch in _scanned(path).collect_batches(chunk_size=rows, maintain_order=True):
+        found, is_checked = 0, False
+        for batch in _scanned(path, as_text).collect_batches(chunk_size=rows, maintain_order=True):
             found += batch.height
+            if not is_checked and _kind(path) in _SEPARATORS and batch[:, -1].null_count():
+                _refuse_short_lines(path, _SEPARATORS[_kind(path)], batch.width)
+                is_checked = True
             yield batch
     if not found:
         raise DataError(f"{path} has no rows")
@@ -63,7 +71,7 @@ def _errors_as_ours(path: Path) -> Iterator[None]:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _scanned(path: Path) -> LazyFrame:
+def _scanned(path: Path, as_text: bool) -> LazyFrame:
     import polars
 
     kind = _kind(path)
@@ -72,9 +80,16 @@ def _scanned(path: Path) -> LazyFrame:
     if kind in _ARROW:
         return polars.scan_ipc(path)
     separator = _SEPARATORS[kind]
-    columns = _check_header(path, separator)
-    _refuse_short_lines(path, separator, columns)
-    return polars.scan_csv(path, separator=separator, null_values=MISSING, infer_schema=False, glob=False)
+    _check_header(path, separator)
+    options: dict[str, Any] = {"separator": separator, "null_values": MISSING, "glob": False}
+    if as_text:
+        return polars.scan_csv(path, infer_schema=False, **options)
+    found = polars.scan_csv(path, infer_schema_length=ROWS_TO_INFER_FROM, try_parse_dates=True, **options)
+    # later rows may have fractions where the first have whole numbers
+    fractions = {name: polars.Float64 for name, kind in found.collect_schema().items() if kind.is_integer()}
+    return polars.scan_csv(
+        path, infer_schema_length=ROWS_TO_INFER_FROM, try_parse_dates=True, schema_overrides=fractions, **options
+    )
 
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t"}

@@ -1,0 +1,158 @@
+"""Training on rows that stay on the disk."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import fastmlp
+from fastmlp import stream
+from fastmlp.stream import Stream
+from fastmlp.task import task_of
+
+polars = pytest.importorskip("polars", reason='tables need polars: pip install "fastmlp[tables]"')
+random = np.random.default_rng(3)
+X = random.standard_normal((1003, 7)).astype(np.float32)
+Y = X[:, 0] * X[:, 1] + X[:, 2]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 2000)
+    monkeypatch.setattr(stream, "CHUNKS_PER_WINDOW", 3)
+
+
+def stream_of(y, weights=None, batch_size=16):
+    task, truth = task_of("regress" if y.dtype.kind == "f" else "classify", y, len(y))
+    rows = Stream(task, X.shape[1], X.dtype, batch_size)
+    for start in range(0, len(X), 77):
+        part = slice(start, start + 77)
+        rows.append(X[part], truth[part], None if weights is None else weights[part])
+    rows.finish()
+    return rows
+
+
+@pytest.mark.parametrize("y", [Y, (Y > 0).astype(int)], ids=["values", "classes"])
+def test_every_row_comes_once_an_epoch_with_what_belongs_to_it(y):
+    weights = random.random(len(X))
+    rows = stream_of(y, weights)
+    assert len(rows) == len(X)
+    seen, orders = [], []
+    for _ in range(2):
+        epoch = list(rows.windows(random))
+        assert len(epoch) > 3  # several windows, none with more than three chunks
+        assert all(len(window[0]) % 16 == 0 for window in epoch[:-1])
+        found, truth, counts = (np.concatenate(parts) for parts in zip(*epoch, strict=True))
+        places = {row.tobytes(): i for i, row in enumerate(X)}
+        order = [places[row.tobytes()] for row in found]
+        assert sorted(order) == list(range(len(X)))
+        assert_array_equal(truth.reshape(len(X)), y[order])
+        assert_array_equal(counts, weights[order])
+        seen.append(found)
+        orders.append(order)
+    assert orders[0] != orders[1]
+    rows.close()
+
+
+def test_a_window_of_all_rows_trains_as_rows_in_memory_do(monkeypatch):
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 1 << 30)
+    labels = (Y > 0).astype(int)
+    rows = stream_of(labels)
+    one = fastmlp.Trainer(epochs=1, batch_size=len(X))
+    other = fastmlp.Trainer(epochs=1, batch_size=len(X))
+    assert one.fit_stream(rows).loss == pytest.approx(other.fit(X, labels).loss, rel=1e-6)
+    for name, array in other.parameters.items():  # one minibatch of all rows, whatever their order
+        np.testing.assert_allclose(one.parameters[name], array, rtol=1e-4, atol=1e-6)
+    rows.close()
+
+
+def test_learning_from_a_stream_with_validation_and_going_on():
+    rows = stream_of(Y)
+
+    def trained(epochs, state=None):
+        trainer = fastmlp.Trainer(task="regress", epochs=epochs, solver="adam", learning_rate=0.01, batch_size=16)
+        history = trainer.fit_stream(rows, (X, Y), state=state)
+        return trainer, history
+
+    whole, history = trained(12)
+    assert history.validation_score[-1] > 0.9
+    half, _ = trained(5)
+    resumed, _ = trained(12, half.state())
+    for name, array in whole.parameters.items():
+        assert_array_equal(resumed.parameters[name], array)
+    rows.close()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npy"])
+def test_a_file_streamed_is_learned_as_well_as_one_in_memory(kind, tmp_path):
+    path = tmp_path / f"rows.{kind}"
+    table = polars.DataFrame({**{f"x{i}": X[:, i] for i in range(7)}, "y": Y})
+    if kind == "npy":
+        np.save(path, np.ascontiguousarray(table.to_numpy()))
+    else:
+        getattr(table, f"write_{kind}")(path)
+    told = []
+    runs = [fastmlp.train(path, stream=way, say=told.append, epochs=30) for way in (True, False)]
+    assert "1003 rows are read in batches and stay on the disk" in told
+    streamed, in_memory = (run.evaluation.figures["r2"] for run in runs)
+    assert streamed > 0.9
+    assert in_memory > 0.9
+
+
+def test_a_run_on_a_stream_goes_on_where_it_was_cut_off(tmp_path):
+    path = tmp_path / "rows.npy"
+    np.save(path, np.column_stack([X, Y > 0]))
+    whole = fastmlp.train(path, stream=True, epochs=6, out=tmp_path / "whole")
+
+    def stop(figures):
+        if figures.epoch == 3:
+            raise RuntimeError("cut off")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fastmlp.run.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+        with pytest.raises(RuntimeError, match="cut off"):
+            fastmlp.train(path, stream=True, epochs=6, out=tmp_path / "cut", callbacks=[stop])
+    resumed = fastmlp.train(resume=tmp_path / "cut")
+    for name, array in whole.model.parameters.items():
+        assert_array_equal(resumed.model.parameters[name], array)
+
+
+def test_what_cannot_be_streamed_is_refused():
+    with pytest.raises(fastmlp.DataError, match="only tables and NPY files can be streamed, not digits"):
+        fastmlp.train("digits", stream=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
+def test_memory_is_bounded_whatever_the_size_of_the_file(tmp_path):
+    """A file of 320 MB may add a quarter of that: a window of 16 MB, some more while the next is read, three samples."""
+    path = tmp_path / "large.npy"
+    rows = np.lib.format.open_memmap(path, "w+", np.float32, (2_000_000, 40))
+    for start in range(0, len(rows), 100_000):
+        rows[start : start + 100_000] = random.standard_normal((100_000, 40), dtype=np.float32)
+    del rows
+    program = """
+import sys, numpy as np, fastmlp
+def peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
+small = np.random.default_rng(0).standard_normal((500, 40)).astype(np.float32)
+np.save(sys.argv[2], small)
+fastmlp.train(sys.argv[2], stream=True, epochs=1)
+before = peak()
+run = fastmlp.train(sys.argv[1], stream=True, epochs=1, batch_size=1000)
+print(run.rows, peak() - before)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(path), str(tmp_path / "small.npy")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    trained, added = map(int, result.stdout.split())
+    assert trained > 1_800_000
+    assert added < 80, f"{added} MB"
