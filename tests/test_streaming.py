@@ -127,7 +127,7 @@ def test_what_cannot_be_streamed_is_refused():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
 def test_memory_is_bounded_whatever_the_size_of_the_file(tmp_path):
-    """A file of 320 MB may add a quarter of that: a window of 16 MB, some more while the next is read, three samples."""
+    """A file of 320 MB may add a quarter of that: two windows of 16 MB, three samples of rows, and what they become."""
     path = tmp_path / "large.npy"
     rows = np.lib.format.open_memmap(path, "w+", np.float32, (2_000_000, 40))
     for start in range(0, len(rows), 100_000):
