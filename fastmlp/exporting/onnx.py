@@ -60,8 +60,8 @@ def _add_activation(graph: Graph, z: str, activation: str, dtype: np.dtype[Any])
         return z
     if activation == "leaky_relu":
         return graph.add("LeakyRelu", z, alpha=LEAK)
-    if activation == "silu":
-        return graph.add("Mul", graph.add("Sigmoid", z), z)
+    if activation == "silu":  # of Sigmoid and Mul, ONNX Runtime up to 1.24 makes a node that it lacks in float64
+        return graph.add("Div", z, graph.add("Add", graph.add("Exp", graph.add("Neg", z)), number(1)))
     if activation == "gelu":
         square = graph.add("Mul", graph.add("Mul", z, z), number(GELU_CUBE))
         inner = graph.add("Mul", graph.add("Mul", graph.add("Add", square, number(1)), z), number(GELU_RATE))

@@ -54,8 +54,7 @@ def _scaling(preparation: Preparation, width: int) -> tuple[NDArray[Any], NDArra
     if is_scaler(transformer):
         return 1 / transformer.scale_, np.zeros(width)
     learnt = standardising_of(transformer)
-    changes_columns = len(learnt.indicators) or len(learnt.kept) < len(learnt.fill)
-    if changes_columns or (np.abs(learnt.mean) > LARGEST_OFFSET * learnt.scale).any():
+    if len(learnt.indicators) or (np.abs(learnt.mean) > LARGEST_OFFSET * learnt.scale).any():
         return None
     return 1 / learnt.scale, -learnt.mean / learnt.scale
 
