@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fastmlp.errors import ModelError as ModelError
     from fastmlp.estimators import MLPClassifier as MLPClassifier
     from fastmlp.estimators import MLPRegressor as MLPRegressor
+    from fastmlp.exporting import export as export
     from fastmlp.history import History as History
     from fastmlp.model import Model as Model
     from fastmlp.model_file import load as load
@@ -37,6 +38,7 @@ _HOME = {
     "Trainer": "trainer",
     "evaluate": "verbs",
     "info": "verbs",
+    "export": "exporting",
     "load": "model_file",
     "predict": "predictions",
     "save": "model_file",

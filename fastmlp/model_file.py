@@ -32,6 +32,8 @@ _KEY = "fastmlp"
 _TRUSTED = ["numpy.dtype"]  # beyond what skops trusts of itself; it holds no code
 
 Arrays = dict[str, NDArray[Any]]
+AnyModel = Model | str | PathLike[str]
+"""A model, or the path of one."""
 
 
 def save(model: Model, path: str | PathLike[str], state: TrainingState | None = None) -> None:
@@ -62,6 +64,11 @@ def load(path: str | PathLike[str]) -> Model:
     Raises ModelError, which names what is wrong, for anything but a whole and unaltered model.
     """
     return load_checkpoint(path)[0]
+
+
+def model_at(model: AnyModel) -> Model:
+    """Return a model that is given, or is at a path."""
+    return model if isinstance(model, Model) else load(model)
 
 
 def load_checkpoint(path: str | PathLike[str]) -> tuple[Model, TrainingState | None]:

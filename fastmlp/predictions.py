@@ -19,7 +19,7 @@ from fastmlp.data.tables import batches_of, is_table
 from fastmlp.extras import need
 from fastmlp.files import replacing
 from fastmlp.model import Model
-from fastmlp.model_file import load
+from fastmlp.model_file import AnyModel, model_at
 
 BATCH_ROWS = 1 << 16
 FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy", ".parquet": "parquet"}
@@ -33,7 +33,7 @@ class Predictions:
     probabilities: NDArray[np.floating] | None
 
 
-def predict(model: Model | str | PathLike[str], data: Any, out: str | PathLike[str] | None = None) -> Predictions | int:
+def predict(model: AnyModel, data: Any, out: str | PathLike[str] | None = None) -> Predictions | int:
     """Predict for every row of a file, a data set (its test rows, if it has some), a table or an array.
 
     model : a Model, or the path of one
@@ -45,7 +45,7 @@ def predict(model: Model | str | PathLike[str], data: Any, out: str | PathLike[s
     CSV and JSON lines are written as they come. Raises DataError where the rows do not have what the model needs,
     OSError where nothing can be written; a file is there whole or not at all.
     """
-    found = model if isinstance(model, Model) else load(model)
+    found = model_at(model)
     answers = _answers(found, data)
     if out is None:
         return _joined(list(answers))

@@ -7,10 +7,7 @@ from fastmlp.data.source import Columns, read_source
 from fastmlp.data.tables import is_table
 from fastmlp.errors import DataError
 from fastmlp.evaluation import Evaluation
-from fastmlp.model import Model
-from fastmlp.model_file import load
-
-AnyModel = Model | str | PathLike[str]
+from fastmlp.model_file import AnyModel, model_at
 
 
 def evaluate(model: AnyModel, data: Any) -> Evaluation:
@@ -20,7 +17,7 @@ def evaluate(model: AnyModel, data: Any) -> Evaluation:
     A table must have the column that the model predicts. Raises DataError for rows without what is needed, or with
     labels that training has not seen.
     """
-    found = model if isinstance(model, Model) else load(model)
+    found = model_at(model)
     has_names = hasattr(data, "columns") or (isinstance(data, str | PathLike) and is_table(data))
     source = read_source(data, Columns(found.target if has_names else None), inputs=found.preparation.stored)
     part = source.test or source.train
@@ -36,7 +33,7 @@ def evaluate(model: AnyModel, data: Any) -> Evaluation:
 
 def info(model: AnyModel) -> dict[str, Any]:
     """Return what there is to know of a model, by name."""
-    found = model if isinstance(model, Model) else load(model)
+    found = model_at(model)
     columns = found.preparation.columns
     return {
         "task": found.task,

@@ -27,7 +27,7 @@ LOGISTIC, TANH, SILU, GELU = map(Choice, ("logistic", "tanh", "silu", "gelu"))
 ACTIVATIONS = (IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, SILU, GELU)
 KEEPS_Z = (SILU, GELU)
 LEAK = 0.01
-_GELU_RATE, _GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
+GELU_RATE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
 
 
 def padding_bias(choice: Choice) -> float:
@@ -49,7 +49,7 @@ def keep(choice, z, kept, i, j):
 
 @part
 def _gelu_tanh(z):
-    return tanh((z * z * _GELU_CUBE + 1.0) * z * _GELU_RATE)
+    return tanh((z * z * GELU_CUBE + 1.0) * z * GELU_RATE)
 
 
 def _gelu(choice, z):
@@ -58,7 +58,7 @@ def _gelu(choice, z):
 
 def _gelu_slope(choice, a, z):
     t = _gelu_tanh(z)
-    return (t + 1.0) * 0.5 + (t * t * -1.0 + 1.0) * (z * z * (3.0 * _GELU_CUBE) + 1.0) * z * (0.5 * _GELU_RATE)
+    return (t + 1.0) * 0.5 + (t * t * -1.0 + 1.0) * (z * z * (3.0 * GELU_CUBE) + 1.0) * z * (0.5 * GELU_RATE)
 
 
 def _silu_slope(choice, a, z):

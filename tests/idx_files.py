@@ -12,6 +12,12 @@ from fastmlp.data.idx import TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABEL
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MNIST = SHARED_DATA / "mnist"
 needs_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="needs the MNIST files in ../shared/data/mnist")
+needs_penguins = pytest.mark.skipif(
+    not (SHARED_DATA / "penguins.csv").is_file(), reason="needs penguins.csv in ../shared/data"
+)
+needs_agaricus = pytest.mark.skipif(
+    not (SHARED_DATA / "agaricus").is_dir(), reason="needs the agaricus files in ../shared/data"
+)
 
 
 def idx_bytes(values):

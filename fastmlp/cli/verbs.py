@@ -102,6 +102,28 @@ def _evaluate(arguments: Namespace, progress: Progress) -> int:
     return OK
 
 
+# ---- export ----
+
+
+def _add_export_options(parser: ArgumentParser) -> None:
+    _add_model(parser)
+    kinds = parser.add_mutually_exclusive_group(required=True)
+    kinds.add_argument(
+        "--onnx", metavar="FILE", help="write a model for ONNX Runtime, the preparation of rows included"
+    )
+    kinds.add_argument("--torch", metavar="FILE", help="write weights, a safetensors file, for torch.nn.Sequential")
+
+
+def _export(arguments: Namespace, progress: Progress) -> int:
+    from fastmlp.exporting import export
+
+    kind = "onnx" if hasattr(arguments, "onnx") else "torch"
+    path = getattr(arguments, kind)
+    export(arguments.model, path, kind)
+    progress.message(f"written to {path}")
+    return OK
+
+
 # ---- info ----
 
 
@@ -146,6 +168,7 @@ def _warmup(arguments: Namespace, progress: Progress) -> int:
 _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Command]] = {
     "predict": ("predict for rows of a file", _add_predict_options, _predict),
     "evaluate": ("measure a model on rows whose targets are known", _add_evaluate_options, _evaluate),
+    "export": ("write a model for other programs", _add_export_options, _export),
     "info": ("tell what a model is and what it needs", _add_info_options, _info),
     "warmup": ("compile all kernels now, so that no later training waits", _add_warmup_options, _warmup),
 }
