@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fastmlp.predictions import predict as predict
     from fastmlp.run import train as train
     from fastmlp.trainer import Trainer as Trainer
+    from fastmlp.tuning import Tuning as Tuning
+    from fastmlp.tuning import tune as tune
     from fastmlp.verbs import evaluate as evaluate
     from fastmlp.verbs import info as info
     from fastmlp.warm import warmup as warmup
@@ -36,6 +38,7 @@ _HOME = {
     "MLPClassifier": "estimators",
     "MLPRegressor": "estimators",
     "Trainer": "trainer",
+    "Tuning": "tuning",
     "evaluate": "verbs",
     "info": "verbs",
     "export": "exporting",
@@ -43,6 +46,7 @@ _HOME = {
     "predict": "predictions",
     "save": "model_file",
     "train": "run",
+    "tune": "tuning",
     "warmup": "warm",
 }
 __all__ = [*_HOME, "__version__"]

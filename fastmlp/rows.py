@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from fastmlp.config import Config
 from fastmlp.data.source import LAST_COLUMN, Columns, Part, Source, read_source
 from fastmlp.errors import DataError
+from fastmlp.model import Model
 from fastmlp.preparation import Preparation, fit_preparation
 from fastmlp.stream import Stream
 from fastmlp.target import Say, Survey, Target
@@ -36,7 +38,7 @@ class InMemory:
         """D."""
         return int(self.X.shape[1])
 
-    @property
+    @cached_property
     def fingerprint(self) -> int:
         """A number that tells other rows from these."""
         parts = (self.X.data, self.X.indices) if hasattr(self.X, "indices") else (self.X,)
@@ -76,6 +78,13 @@ class TrainingRows:
         counts += [f"{0 if self.validation is None else len(self.validation[1])} for validation"]
         counts += [f"{0 if self.test is None else len(self.test)} for the test"]
         return f"{self.name}: {', '.join(counts)}; {self.training.inputs} inputs"
+
+    def model(self, parameters: Mapping[str, NDArray[Any]], activation: str, epochs: int) -> Model:
+        """Return the model that such parameters make, after so many epochs."""
+        target = self.target
+        facts = target.task, activation, target.labels, self.column, target.mean, target.scale
+        about = {"data": self.name, "rows": len(self.training), "epochs": epochs}
+        return Model(parameters, self.preparation, *facts, about)
 
 
 def rows_for(config: Config, say: Say, progress: Any = None) -> TrainingRows:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -121,7 +121,7 @@ def train(
     if folder is not None:
         folder.begin(config, afresh=resume is None)
     loaded = time.perf_counter()
-    keeper = _Keeper(trainer, rows, folder, None if folder is None else rows.training.fingerprint)
+    keeper = _Keeper(trainer, rows, folder)
     keeper.start(state)
     ends = _Ends(trainer, config, loaded)
     with closing(rows.training):
@@ -146,7 +146,6 @@ class _Keeper:
     trainer: Trainer
     rows: TrainingRows
     folder: RunFolder | None
-    fingerprint: int | None
     best: Mapping[str, NDArray[Any]] | None = None  # None: those that the Trainer has
     best_figure: Figure = WORST
     written: float = field(default_factory=time.perf_counter)
@@ -158,7 +157,7 @@ class _Keeper:
         earlier = None if state is None or self.folder is None else self.folder.best()
         if earlier is None or state is None:
             return
-        if earlier.about.get("training_rows") != self.fingerprint:
+        if earlier.about.get("training_rows") != self.rows.training.fingerprint:
             raise ValueError(f"{earlier.about.get('data')} has changed since the run began: it cannot go on")
         figures = figures_of(state.history)
         if figures:
@@ -186,16 +185,10 @@ class _Keeper:
         self.written, self.is_new, self.is_new_best = time.perf_counter(), False, False
 
     def _model(self, parameters: Mapping[str, NDArray[Any]]) -> Model:
-        rows, options = self.rows, self.trainer.options
-        about = {
-            "data": rows.name,
-            "rows": len(rows.training),
-            "epochs": len(self.trainer.history_.loss),
-            "training_rows": self.fingerprint,
-        }
-        target = rows.target
-        facts = target.task, options.activation, target.labels, rows.column, target.mean, target.scale
-        return Model(parameters, rows.preparation, *facts, about)
+        model = self.rows.model(parameters, self.trainer.options.activation, len(self.trainer.history_.loss))
+        if self.folder is None:
+            return model
+        return replace(model, about={**model.about, "training_rows": self.rows.training.fingerprint})
 
 
 def figures_of(history: History) -> list[Figure]:

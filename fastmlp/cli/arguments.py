@@ -16,7 +16,7 @@ from fastmlp.recipes import RECIPES
 PROGRAM = "fastmlp-train"
 
 _DESCRIPTION = "Train a multilayer perceptron on a table or on images, and report how good it is on the test rows."
-_EPILOG = """\
+EPILOG = """\
 results go to stdout, progress and errors to stderr
 exit codes: 0 trained, 1 failure, 2 wrong usage, 3 the training diverged, 130 interrupted
 
@@ -46,19 +46,30 @@ def parse(argv: Sequence[str] | None = None, program: str = PROGRAM) -> argparse
 
     Raises UsageError for options that are wrong, SystemExit(0) after ``--help`` and ``--version``.
     """
-    parser = new_parser(program, _DESCRIPTION, _EPILOG)
-    parser.set_defaults(**dict.fromkeys(_OUTPUT_OPTIONS, False))
-    _add_data_options(parser)
-    _add_model_options(parser.add_argument_group("model"))
-    _add_training_options(parser.add_argument_group("training"))
-    _add_step_options(parser.add_argument_group("one step of training"))
+    parser = new_parser(program, _DESCRIPTION, EPILOG)
+    add_config_options(parser)
+    _add_ends_options(parser.add_argument_group("when to end"))
     _add_machine_options(parser.add_argument_group("machine"))
     _add_files_options(parser.add_argument_group("files"))
-    _add_output_options(parser)
+    add_output_options(parser)
+    return arguments_of(parser, argv)
+
+
+def arguments_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse: ``options`` for a function of the library, and how to show things."""
+    parser.set_defaults(**dict.fromkeys(_OUTPUT_OPTIONS, False))
     given = vars(parser.parse_args(argv))
     shown = argparse.Namespace(**{name: given.pop(name) for name in _OUTPUT_OPTIONS})
     shown.options = _options_of(given)
     return shown
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how to train, whichever verb trains."""
+    _add_data_options(parser)
+    _add_model_options(parser.add_argument_group("model"))
+    _add_training_options(parser.add_argument_group("training"))
+    _add_step_options(parser.add_argument_group("one step of training"))
 
 
 def new_parser(program: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
@@ -129,11 +140,6 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     add("--validation", metavar="DATA", help="rows to measure on after each epoch (default: a share of DATA)")
     add("--drop", action="append", metavar="NAME", help="a column to leave out; may be given several times")
     add("--weight", metavar="NAME", help="a column that says how much each row counts")
-    add(
-        "--stream",
-        action=argparse.BooleanOptionalAction,
-        help="leave the rows of a table or an NPY file on the disk (default: where they may not fit into memory)",
-    )
     share = number("of at least 0 and below 1", lambda value: 0 <= value < 1)
     add(
         "--test-fraction",
@@ -202,6 +208,16 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         help=f"shuffle: every row once an epoch; choice: rows drawn with replacement (default: {_default('sampling')})",
     )
     add(
+        "--seed",
+        type=integer("of at least 0", 0),
+        metavar="N",
+        help=f"of first weights, order of rows and rows set aside (default: {_default('seed')})",
+    )
+
+
+def _add_ends_options(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
         "--patience",
         type=positive_integer,
         metavar="N",
@@ -212,12 +228,6 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         type=number("above 0", lambda value: value > 0),
         metavar="SECONDS",
         help="end with the epoch in which this time is over (default: no limit)",
-    )
-    add(
-        "--seed",
-        type=integer("of at least 0", 0),
-        metavar="N",
-        help=f"of first weights, order of rows and rows set aside (default: {_default('seed')})",
     )
 
 
@@ -277,6 +287,11 @@ def _add_machine_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="threads to train with; results do not depend on it (default: the CPUs this process may use)",
     )
+    group.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="leave the rows of a table or an NPY file on the disk (default: where they may not fit into memory)",
+    )
 
 
 def _add_files_options(group: argparse._ArgumentGroup) -> None:
@@ -287,7 +302,8 @@ def _add_files_options(group: argparse._ArgumentGroup) -> None:
     add("--config", metavar="FILE", help="take options from a config.toml; those given beside it win")
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """Add what verbs with figures have: JSON, and how much they say."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, nothing else")
     add_talk_options(parser)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fastmlp import __version__
 from fastmlp.cli.arguments import UsageError, add_talk_options, new_parser
 from fastmlp.cli.main import OK, USAGE, Command, run_command, train_as
+from fastmlp.cli.tune import parse_tune, run_tune
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(given: list[str]) -> int:
     if given[:1] == ["train"]:
         return train_as("fastmlp train", given[1:])
+    if given[:1] == ["tune"]:
+        return run_command("fastmlp tune", lambda: parse_tune(given[1:], "fastmlp tune"), run_tune)
     if given[:1] and given[0] in _VERBS:
         about, add_options, command = _VERBS[given[0]]
         program = f"fastmlp {given[0]}"
@@ -108,9 +111,7 @@ def _evaluate(arguments: Namespace, progress: Progress) -> int:
 def _add_export_options(parser: ArgumentParser) -> None:
     _add_model(parser)
     kinds = parser.add_mutually_exclusive_group(required=True)
-    kinds.add_argument(
-        "--onnx", metavar="FILE", help="write a model for ONNX Runtime, the preparation of rows included"
-    )
+    kinds.add_argument("--onnx", metavar="FILE", help="write a model for ONNX Runtime, preparation included")
     kinds.add_argument("--torch", metavar="FILE", help="write weights, a safetensors file, for torch.nn.Sequential")
 
 
@@ -172,4 +173,8 @@ _VERBS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], Command]
     "info": ("tell what a model is and what it needs", _add_info_options, _info),
     "warmup": ("compile all kernels now, so that no later training waits", _add_warmup_options, _warmup),
 }
-_ALL = {"train": ("train a network, as fastmlp-train does", None, None), **_VERBS}
+_ALL = {
+    "train": ("train a network, as fastmlp-train does", None, None),
+    "tune": ("search for the options with which a network learns best", None, None),
+    **_VERBS,
+}
