@@ -18,7 +18,7 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "mnist.py"
 
 
 @needs_mnist
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("mnist")])  # test_report.py has the others
 def test_the_median_of_five_seeds_reaches_the_goal(name):
     data, recipe = load(MNIST), RECIPES[name]
     accuracies = []
@@ -32,9 +32,10 @@ def test_the_median_of_five_seeds_reaches_the_goal(name):
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_command_takes_a_recipe_and_options_beside_it_win(name):
     config = run_json("digits", "--recipe", name, "--epochs", "1", "--l2", "0.125")["config"]
-    assert (config["epochs"], config["l2"], config["validation_fraction"]) == (1, 0.125, 0.0)
-    for option, value in RECIPES[name].options.items():
-        if option not in ("epochs", "l2"):
+    given = {"epochs": 1, "l2": 0.125}
+    assert config["validation_fraction"] == RECIPES[name].validation_fraction
+    for option, value in {**RECIPES[name].options, **given}.items():
+        if value is not None:
             assert config[option] == (list(value) if isinstance(value, tuple) else value)
 
 

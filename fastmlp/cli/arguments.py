@@ -55,12 +55,14 @@ def parse(argv: Sequence[str] | None = None, program: str = PROGRAM) -> argparse
     return arguments_of(parser, argv)
 
 
-def arguments_of(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse: ``options`` for a function of the library, and how to show things."""
+def arguments_of(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, is_search: bool = False
+) -> argparse.Namespace:
+    """Parse: ``options`` for a function of the library, and how to show things; is_search: for one that searches."""
     parser.set_defaults(**dict.fromkeys(_OUTPUT_OPTIONS, False))
     given = vars(parser.parse_args(argv))
     shown = argparse.Namespace(**{name: given.pop(name) for name in _OUTPUT_OPTIONS})
-    shown.options = _options_of(given)
+    shown.options = _options_of(given, is_search)
     return shown
 
 
@@ -84,13 +86,15 @@ def new_parser(program: str, description: str, epilog: str = "") -> argparse.Arg
     )
 
 
-def _options_of(given: dict[str, Any]) -> dict[str, Any]:
+def _options_of(given: dict[str, Any], is_search: bool) -> dict[str, Any]:
     """Return what is given, over a recipe's options, over those of a file."""
     options: dict[str, Any] = {}
     if "config" in given:
         options |= _options_in(given.pop("config"))
     if "recipe" in given:
-        options |= {**RECIPES[given.pop("recipe")].options, "validation_fraction": 0.0}
+        recipe = RECIPES[given.pop("recipe")]
+        options |= {**recipe.options, "validation_fraction": recipe.validation_fraction}
+        options |= recipe.search if is_search else {}
     return options | given
 
 
@@ -130,7 +134,7 @@ def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe",
         choices=tuple(RECIPES),
-        help="options that reach a goal fast, no rows set aside; any option given beside it wins: "
+        help="options that reach a goal; any option given beside it wins: "
         + "; ".join(f"{name}: {recipe.about}" for name, recipe in RECIPES.items()).replace("%", "%%"),
     )
     add = parser.add_argument_group("data").add_argument

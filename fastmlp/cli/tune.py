@@ -46,7 +46,7 @@ def parse_tune(argv: Sequence[str], program: str) -> Namespace:
     add("--out", metavar="DIR", help="keep the trials, the best model and a report in a new folder")
     add("--overwrite", action="store_true", help="let --out replace an earlier search (default: refuse)")
     add_output_options(parser)
-    return arguments_of(parser, argv)
+    return arguments_of(parser, argv, is_search=True)
 
 
 def run_tune(arguments: Namespace, progress: Progress) -> int:
