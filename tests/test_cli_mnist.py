@@ -1,10 +1,13 @@
 """fastmlp-train on MNIST: the accuracy it promises, and the numbers of the report that fastmlp starts from."""
 
 import json
+import os
+import subprocess
 import sys
 
-from cli_process import run, run_json
-from idx_files import MNIST, SHARED_DATA, needs_mnist
+import pytest
+from cli_process import TIMEOUT, run, run_json
+from idx_files import SHARED_DATA, needs_mnist
 
 
 @needs_mnist
@@ -20,19 +23,26 @@ def test_mnist_is_learnt_in_five_epochs_and_little_memory():
 
 
 @needs_mnist
-def test_the_defaults_of_the_report_are_near_chance():
-    options = (
-        "--init 1e-4 --lr 1e-3 --lr-decay 0.95 --l2 5e-6 --batch-size 200 --sampling choice --momentum 0 --steps 100"
-    )
-    report = run_json(str(MNIST), *options.split())
-    assert report["epochs"] == 1
-    assert report["test_accuracy"] < 0.2
+@pytest.mark.parametrize(("recipe", "least", "most"), [("report", 0.08, 0.2), ("report-best", 0.92, 0.95)])
+def test_the_report_is_reproduced(recipe, least, most):
+    report = run_json("mnist", "--recipe", recipe, FASTMLP_DATA_DIR=str(SHARED_DATA))
+    assert least < report["validation_accuracy"] < most
 
 
 @needs_mnist
-def test_the_best_combination_of_the_report_passes_92_percent():
-    options = (
-        "--init 1e-4 --lr 0.09489 --lr-decay 0.97922 --l2 0.00363 --batch-size 200 --sampling choice "
-        "--momentum 0 --epochs 12"
+def test_the_search_of_the_report_is_reproduced():
+    """Of its ten trials the first two, of which the second is the best."""
+    program = "import sys; from fastmlp.cli.verbs import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "tune", "mnist", "--recipe", "report", "--trials", "2", "--json", "-q"]
+    result = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        env={**os.environ, "FASTMLP_DATA_DIR": str(SHARED_DATA)},
     )
-    assert run_json(str(MNIST), *options.split())["test_accuracy"] > 0.92
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert len(found["trials"]) == 2
+    assert found["best_value"] > 0.85
+    assert set(found["best_params"]) == {"learning_rate", "learning_rate_decay", "l2"}

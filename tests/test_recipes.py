@@ -18,7 +18,9 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "mnist.py"
 
 
 @needs_mnist
-@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("mnist")])  # test_report.py has the others
+@pytest.mark.parametrize(
+    "name", [name for name in RECIPES if name.startswith("mnist")]
+)  # test_report.py has the others
 def test_the_median_of_five_seeds_reaches_the_goal(name):
     data, recipe = load(MNIST), RECIPES[name]
     accuracies = []

@@ -11,6 +11,7 @@ import pytest
 
 from fastmlp import Trainer
 from fastmlp.data import load
+from fastmlp.recipes import RECIPES
 
 PROJECT = Path(__file__).parent.parent
 FOLDERS = [Path(os.environ.get("FASTMLP_DATA_DIR", PROJECT)) / "mnist", PROJECT.parent / "shared/data/mnist"]
@@ -25,11 +26,9 @@ def mnist():
     return load(folder)
 
 
-def validation_accuracy(mnist, **options):
+def validation_accuracy(mnist, recipe, **options):
     X, y = mnist.X_train, mnist.y_train
-    trainer = Trainer(
-        hidden=(50,), batch_size=200, sampling="choice", init=1e-4, input_scale=mnist.input_scale, **options
-    )
+    trainer = Trainer(**RECIPES[recipe].options | options, input_scale=mnist.input_scale)
     held_out = X[TRAINING_ROWS:], y[TRAINING_ROWS:]
     return trainer.fit(X[:TRAINING_ROWS], y[:TRAINING_ROWS], validation_data=held_out).validation_accuracy[-1]
 
@@ -37,11 +36,9 @@ def validation_accuracy(mnist, **options):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_defaults_stay_near_chance(mnist, seed):
     # the report: 0.105; after 100 steps every row is still given the same, most frequent class
-    defaults = {"learning_rate": 1e-3, "learning_rate_decay": 0.95, "l2": 5e-6, "max_steps": 100}
-    assert 0.08 < validation_accuracy(mnist, seed=seed, **defaults) < 0.15
+    assert 0.08 < validation_accuracy(mnist, "report", seed=seed) < 0.15
 
 
 def test_the_best_combination_passes_0_92(mnist):
     # the report: about 0.92. The first epochs only escape from the tiny weights; 0.92 is passed after about 10
-    best = {"learning_rate": 0.09489, "learning_rate_decay": 0.97922, "l2": 0.00363}
-    assert 0.92 < validation_accuracy(mnist, epochs=16, **best) < 0.96
+    assert 0.92 < validation_accuracy(mnist, "report-best") < 0.96
