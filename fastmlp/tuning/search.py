@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.config import Config, config_of
@@ -15,6 +17,7 @@ from fastmlp.model import Model
 from fastmlp.options import Options, number, whole
 from fastmlp.rows import InMemory, TrainingRows, rows_for
 from fastmlp.threads import thread_limit
+from fastmlp.tuning.folder import SearchFolder
 from fastmlp.tuning.metric import metric_of
 from fastmlp.tuning.space import example_of, options_of, space_of
 from fastmlp.tuning.study import Search, finished, keep, next_trial, open_study, outcome_of
@@ -67,6 +70,8 @@ def tune(
     storage: str | None = None,
     study: str | None = None,
     seed: int = 0,
+    out: str | PathLike[str] | None = None,
+    overwrite: bool = False,
     watch: Callable[[TrialFigures], object] = lambda figures: None,
     say: Callable[[str], object] = lambda text: None,
     progress: Any = None,
@@ -84,6 +89,7 @@ def tune(
     storage : where trials are kept: None for memory, "journal:FILE", or a URL of SQLite, PostgreSQL or MySQL
     study : its name; one that is in the storage is gone on with, and trials that were cut off are run again
     seed : with one seed, the random search tries the same whatever ``jobs`` is
+    out : a folder to keep config.toml of the best, trials.csv and best/ in; must be new unless ``overwrite``
     watch : called with the figures of each trial as it ends; say, progress : as ``fastmlp.train`` has them
 
     A trial that diverges counts as the worst. Ctrl-C ends the search; trials that came to an end are kept. Raises
@@ -102,12 +108,18 @@ def tune(
     chosen = metric_of(metric, kind)
     problem = Problem(rows.training, rows.validation, kind, rows.preparation.input_scale, chosen)
     facts = {"metric": chosen.name, "data": rows.training.fingerprint}
+    folder = None if out is None else SearchFolder.new(Path(out), overwrite)
+    if folder is not None and storage is None:
+        storage, study = folder.storage, study or "search"
     found = open_study(search, chosen, study, storage, facts)
     say(rows.described())
     run = _Search(found, search, problem, asked, rows, watch)
     run.check()
     run.go(trials, thread_limit(jobs), time_budget)
-    return run.result()
+    result = run.result()
+    if folder is not None:
+        folder.write(result)
+    return result
 
 
 def _seed(seed: Any) -> int:
