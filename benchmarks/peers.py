@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 
-from side_by_side import epochs, estimators, inference, recipes, rules, sparse, start, threads
+from side_by_side import epochs, estimators, inference, recipes, rules, sparse, start, threads, tuning
 from side_by_side.given import Given
 from side_by_side.race import say
 from side_by_side.readme import check_readme, write_readme
@@ -28,6 +28,7 @@ SECTIONS = {
     "inference": inference.run,
     "start": start.run,
     "recipes": recipes.run,
+    "tuning": tuning.run,
 }
 QUICK = ("epochs", "rules", "estimators", "inference")
 
