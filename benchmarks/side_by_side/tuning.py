@@ -35,8 +35,8 @@ def run(given: Given) -> Section:
     )
     section.parts.append(
         f"{trials} trials of {EPOCHS} epochs, 784-128-10, batch 128, 50,000 rows of MNIST, validated on 10,000 after "
-        f"each epoch, {JOBS} at a time; {several(min(3, given.rounds))}. scikit-learn's is RandomizedSearchCV with n_jobs="
-        f"{JOBS} and one fold, PyTorch's {JOBS} processes of a thread each."
+        f"each epoch, {JOBS} at a time; {several(min(3, given.rounds))}. scikit-learn's is RandomizedSearchCV with "
+        f"n_jobs={JOBS} and one fold, PyTorch's {JOBS} processes of a thread each."
     )
     small = race(
         "tuning: small", [Resident("fastmlp", small_trials, 1, trials=SMALL_TRIALS)], given, threads=1, rounds=1
