@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.cli.arguments import EPILOG, UsageError, add_config_options, add_output_options, arguments_of, new_parser
 from fastmlp.cli.option_types import number, positive_integer
+from fastmlp.command import command_of
 
 if TYPE_CHECKING:
     from fastmlp.cli.progress import Progress
@@ -98,35 +98,7 @@ def print_trials(found: Tuning) -> None:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-    print(f"\n{command_of(found)}")
-
-
-def command_of(found: Tuning) -> str:
-    """Return the command that trains with the best options."""
-    facts = found.config.facts()
-    words = ["fastmlp", "train", str(facts.pop("data"))]
-    for name, value in facts.items():
-        if value is False or (name == "learning_rate_decay" and facts.get("learning_rate_schedule") == "linear"):
-            continue
-        option = "--" + _SPELLED.get(name, name).replace("_", "-")
-        values = value if name == "drop" else [value]
-        for each in values:
-            words += [option] if each is True else [option, _as_word(each)]
-    return shlex.join(words)
-
-
-_SPELLED = {
-    "learning_rate": "lr",
-    "learning_rate_decay": "lr_decay",
-    "learning_rate_schedule": "lr_schedule",
-    "max_steps": "steps",
-}
-
-
-def _as_word(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(map(str, value)) or "none"
-    return repr(value) if isinstance(value, float) else str(value)
+    print(f"\n{command_of(found.config)}")
 
 
 def _short(value: Any) -> str:
