@@ -23,8 +23,9 @@ def element(name: str, /, *children: str, **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    end = "" if name in _WITHOUT_END else f"{together(children)}</{name}>"
-    return Markup(f"<{name}{written}>{end}")
+    if name in _WITHOUT_END:
+        return Markup(f"<{name}{written}/>")  # as XML has it too, so that XML's tools read the page
+    return Markup(f"<{name}{written}>{together(children)}</{name}>")
 
 
 def together(parts: Iterable[str]) -> Markup:
