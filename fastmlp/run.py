@@ -136,7 +136,10 @@ def train(
         "training": ended - loaded - trainer.compile_seconds,
     }
     facts = config, len(rows.training), rows.test, timings, trainer.threads_, trainer.interrupted
-    return Run(keeper.best_model(), trainer.history_, *facts)
+    run = Run(keeper.best_model(), trainer.history_, *facts)
+    if folder is not None:
+        folder.write_report(run)
+    return run
 
 
 @dataclass

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.config import Config, from_toml, to_toml
-from fastmlp.files import write_whole
+from fastmlp.files import replacing, write_whole
 from fastmlp.history import History
 from fastmlp.model_file import FILE_NAME, load_checkpoint, save
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
+    from fastmlp.run import Run
     from fastmlp.state import TrainingState
 
 CONFIG, HISTORY, REPORT, LOG = "config.toml", "history.csv", "report.html", "log.jsonl"
@@ -70,6 +71,14 @@ class RunFolder:
     def write_best(self, model: Model) -> None:
         """Keep the best model so far."""
         self._write("best", model, None)
+
+    def write_report(self, run: Run) -> None:
+        """Keep a page to look at."""
+        from fastmlp.report import write_report
+        from fastmlp.telling import story_of
+
+        with replacing(self.path / REPORT) as temporary:
+            write_report(temporary, story_of(run))
 
     def last(self) -> TrainingState | None:
         """Return the state to go on from, None where the run had not come to its first checkpoint."""
