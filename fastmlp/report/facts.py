@@ -23,12 +23,15 @@ _FIGURES = {
 
 def headline(story: Story) -> Markup:
     """Return the title and the figures that matter most."""
-    tiles = [
-        element("div", element("dt", name), element("dd", value)) for name, value in _headline_figures(story) if value
-    ]
-    created = [element("p", story.created, class_="note")] if story.created else []
-    figures = [element("dl", *tiles, class_="headline")] if tiles else []
-    return element("header", element("h1", story.title), *created, *figures)
+    return headline_of(story.title, story.created, _headline_figures(story))
+
+
+def headline_of(title: str, created: str, figures: Iterable[tuple[str, str]]) -> Markup:
+    """Return a title, when it was made, and figures by name, the first of them large."""
+    tiles = [element("div", element("dt", name), element("dd", value)) for name, value in figures if value]
+    note = [element("p", created, class_="note")] if created else []
+    row = [element("dl", *tiles, class_="headline")] if tiles else []
+    return element("header", element("h1", title), *note, *row)
 
 
 def _headline_figures(story: Story) -> Iterable[tuple[str, str]]:
@@ -71,7 +74,7 @@ def times(story: Story) -> Markup:
     return section("Times", pairs_table(pairs, "Seconds by what they were spent on"))
 
 
-def command(story: Story) -> Markup:
+def command(text: str) -> Markup:
     """Return the command that made it, broken between words only; a click selects all of it."""
-    words = [element("span", word) if word.strip() else word for word in re.split(r"(\s+)", story.command)]
+    words = [element("span", word) if word.strip() else word for word in re.split(r"(\s+)", text)]
     return section("Command", element("pre", element("code", *words), class_="command", tabindex=0))

@@ -39,6 +39,7 @@ class Lines:
     x_title: AxisTitle
     y_title: AxisTitle
     may_be_log: bool = False  # where values span a large factor
+    labelled: int | None = None  # how many of the series, the first ones, have their names beside them; None: all
 
 
 def line_chart(lines: Lines) -> Markup:
@@ -46,7 +47,7 @@ def line_chart(lines: Lines) -> Markup:
     values = (value for series in lines.series for value in series.values)
     across = axis_of(lines.x, padding=0.0)
     frame = Frame(across, axis_of(values, may_be_log=lines.may_be_log), lines.x_title, lines.y_title)
-    drawn = [_line(frame, lines, series) for series in lines.series]
+    drawn = [_line(frame, lines, series) for series in reversed(lines.series)]  # the first over the others
     return chart(frame, _in_words(lines), [*drawn, *_labels(frame, lines), *_tooltips(frame, lines)])
 
 
@@ -80,7 +81,8 @@ def _path(frame: Frame, lines: Lines, series: Series) -> str:
 
 def _labels(frame: Frame, lines: Lines) -> Iterable[Markup]:
     """Return the names at the ends of the lines, moved apart where they would touch."""
-    ends = [(series, points[-1][1]) for series in lines.series if (points := _points(lines, series))]
+    named = lines.series[: lines.labelled]
+    ends = [(series, points[-1][1]) for series in named if (points := _points(lines, series))]
     tops = moved_apart([frame.top(y) for _, y in ends], _LABEL_HEIGHT, frame.height)
     for (series, y), top in zip(ends, tops, strict=True):
         name = element("tspan", series.name, x="100%", dx=10)
@@ -109,7 +111,7 @@ def _tooltips(frame: Frame, lines: Lines) -> Iterable[Markup]:
     for position, x in enumerate(lines.x):
         figures = ", ".join(
             f"{series.name} {_written(series.values[position], lines.y_title)}"
-            for series in lines.series
+            for series in lines.series[: lines.labelled]
             if position < len(series.values)
         )
         title = element("title", f"{lines.x_title.text} {number(x)}: {figures}")
@@ -120,7 +122,7 @@ def _tooltips(frame: Frame, lines: Lines) -> Iterable[Markup]:
 def _in_words(lines: Lines) -> str:
     said = [
         f"{series.name} from {_written(points[0][1], lines.y_title)} to {_written(points[-1][1], lines.y_title)}"
-        for series in lines.series
+        for series in lines.series[: lines.labelled]
         if (points := _points(lines, series))
     ]
     return f"{lines.y_title.text} by {lines.x_title.text}: {'; '.join(said)}"

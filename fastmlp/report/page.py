@@ -40,7 +40,7 @@ def _parts(story: Story) -> Iterable[Markup]:
 def _facts(story: Story) -> Iterable[Markup]:
     if story.config:
         yield configuration(story)
-    made = [command(story)] if story.command else []
+    made = [command(story.command)] if story.command else []
     if story.timings or story.history.epoch_seconds:
         made.append(times(story))
     yield element("div", *made)

@@ -1,4 +1,4 @@
-"""The folder of a search: its configuration, its trials, the best model."""
+"""The folder of a search: its configuration, its trials, the best model, a page to look at."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastmlp.config import to_toml
-from fastmlp.files import write_whole
+from fastmlp.files import replacing, write_whole
 from fastmlp.model_file import FILE_NAME, save
+from fastmlp.tuning.report import write_search_report
 
 if TYPE_CHECKING:
     from fastmlp.tuning.search import TrialFigures, Tuning
 
-CONFIG, TRIALS, STUDY, BEST = "config.toml", "trials.csv", "study.log", "best"
+CONFIG, TRIALS, STUDY, BEST, REPORT = "config.toml", "trials.csv", "study.log", "best", "report.html"
 
 
 class SearchFolder:
@@ -32,7 +33,7 @@ class SearchFolder:
         if path.is_dir() and any(path.iterdir()) and not overwrite:
             raise FileExistsError(f"{path} is there already: overwrite it, or choose another folder")
         path.mkdir(parents=True, exist_ok=True)
-        for name in (CONFIG, TRIALS, STUDY, f"{BEST}/{FILE_NAME}"):
+        for name in (CONFIG, TRIALS, STUDY, REPORT, f"{BEST}/{FILE_NAME}"):
             (path / name).unlink(missing_ok=True)
         return cls(path)
 
@@ -48,6 +49,8 @@ class SearchFolder:
         if found.model is not None:
             (self.path / BEST).mkdir(exist_ok=True)
             save(found.model, self.path / BEST / FILE_NAME)
+        with replacing(self.path / REPORT) as temporary:
+            write_search_report(temporary, found)
 
 
 def _as_csv(trials: Iterable[TrialFigures]) -> str:

@@ -89,7 +89,7 @@ def tune(
     storage : where trials are kept: None for memory, "journal:FILE", or a URL of SQLite, PostgreSQL or MySQL
     study : its name; one that is in the storage is gone on with, and trials that were cut off are run again
     seed : with one seed, the random search tries the same whatever ``jobs`` is
-    out : a folder to keep config.toml of the best, trials.csv and best/ in; must be new unless ``overwrite``
+    out : a folder for config.toml of the best, trials.csv, best/ and report.html; must be new unless ``overwrite``
     watch : called with the figures of each trial as it ends; say, progress : as ``fastmlp.train`` has them
 
     A trial that diverges counts as the worst. Ctrl-C ends the search; trials that came to an end are kept. Raises
