@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
+from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +54,12 @@ class History:
             value = getattr(figures, name)
             if value is not None:
                 getattr(self, name).append(value)
+
+    def plot(self, path: str | PathLike[str] | None = None) -> Any:
+        """Return a matplotlib Figure of the curves, and save it where a path is given (``fastmlp.plotting``)."""
+        from fastmlp.plotting import plot
+
+        return plot(self, path)
 
     def copy(self) -> "History":
         """Return a copy that does not grow with this one."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike
@@ -75,6 +75,8 @@ def train(
     *,
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    log: Iterable[str] = (),
+    plot: str | PathLike[str] | None = None,
     resume: str | PathLike[str] | None = None,
     callbacks: Iterable[Callable[[EpochFigures], object]] = (),
     say: Callable[[str], object] = lambda text: None,
@@ -86,6 +88,8 @@ def train(
     data : "digits" (the default), "mnist", "fashion-mnist", a path (CSV, TSV, Parquet, Arrow, NPZ, NPY, svmlight or a
         folder of IDX files), a table of polars, or a pair (X, y)
     out : a folder to keep config.toml, history.csv, best/, last/ and report.html in; must be new unless ``overwrite``
+    log : "jsonl", "tensorboard", "mlflow" or several of them, to write each epoch's figures to (``fastmlp.logs``)
+    plot : a picture of the learning curves to be drawn at the end (.png, .svg, .pdf ...)
     resume : the folder of a run that was cut off, to go on with it; its data and options are taken from there
     callbacks : each is called with the figures of an epoch; one that returns True ends the training
     say : called with what is worth telling, a line each; progress : as ``fastmlp.data.load`` has it
@@ -124,8 +128,9 @@ def train(
     keeper = _Keeper(trainer, rows, folder)
     keeper.start(state)
     ends = _Ends(trainer, config, loaded)
-    with closing(rows.training):
-        rows.training.train(trainer, rows.validation, (keeper, *callbacks, ends), state)
+    with closing(rows.training), ExitStack() as opened:
+        logs = [opened.enter_context(each) for each in _logs(log, folder, config)]
+        rows.training.train(trainer, rows.validation, (keeper, *logs, *callbacks, ends), state)
     ended = time.perf_counter()
     if trainer.interrupted and not trainer.history_.loss:
         raise KeyboardInterrupt
@@ -139,7 +144,21 @@ def train(
     run = Run(keeper.best_model(), trainer.history_, *facts)
     if folder is not None:
         folder.write_report(run)
+    if plot is not None:
+        run.history.plot(plot)
     return run
+
+
+def _logs(
+    targets: Iterable[str], folder: RunFolder | None, config: Config
+) -> Iterator[AbstractContextManager[Callable[[EpochFigures], object]]]:
+    """Yield the logs that are asked for, in the run's folder."""
+    from fastmlp.logs import open_log
+
+    for target in targets:
+        if folder is None:
+            raise ValueError(f"log={target!r} needs a folder to write to: give out")
+        yield open_log(target, folder.path, config.facts(), folder.path.name)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastmlp.config import Config, from_toml, to_toml
 from fastmlp.files import replacing, write_whole
 from fastmlp.history import History
+from fastmlp.logs import JSONL, MLFLOW, TENSORBOARD
 from fastmlp.model_file import FILE_NAME, load_checkpoint, save
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fastmlp.run import Run
     from fastmlp.state import TrainingState
 
-CONFIG, HISTORY, REPORT, LOG = "config.toml", "history.csv", "report.html", "log.jsonl"
+CONFIG, HISTORY, REPORT = "config.toml", "history.csv", "report.html"
 _COLUMNS = ("loss", "validation_loss", "validation_accuracy", "validation_score", "learning_rate", "epoch_seconds")
 
 
@@ -53,9 +54,9 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if afresh:
-            for file in (CONFIG, HISTORY, REPORT, LOG):
+            for file in (CONFIG, HISTORY, REPORT, JSONL, MLFLOW):
                 (self.path / file).unlink(missing_ok=True)
-            for folder in ("best", "last"):
+            for folder in ("best", "last", TENSORBOARD):
                 shutil.rmtree(self.path / folder, ignore_errors=True)
         write_whole(self.path / CONFIG, to_toml(config))
 

@@ -303,6 +303,10 @@ def _add_files_options(group: argparse._ArgumentGroup) -> None:
     add("--out", metavar="DIR", help="keep configuration, history, best and last model and a report in a new folder")
     add("--overwrite", action="store_true", help="let --out replace an earlier run (default: refuse)")
     add("--resume", metavar="DIR", help="go on with the run in this folder where it was cut off")
+    add(
+        "--log", action="append", choices=("jsonl", "tensorboard", "mlflow"), help="write each epoch's figures to a log"
+    )
+    add("--plot", metavar="FILE", help="draw the learning curves as a picture, .png or .svg for example")
     add("--config", metavar="FILE", help="take options from a config.toml; those given beside it win")
 
 

@@ -40,11 +40,15 @@ def run(arguments: Namespace, progress: Progress) -> bool:
 
 def _check(options: dict[str, Any]) -> None:
     """Refuse as wrong usage what is wrong whatever the data are."""
-    files = ("out", "overwrite", "resume")
-    if "resume" in options and (wrong := [name for name in options if name not in ("resume", "threads", "epochs")]):
+    files = ("out", "overwrite", "resume", "log", "plot")
+    if "resume" in options and (
+        wrong := [name for name in options if name not in ("resume", "log", "plot", "threads", "epochs")]
+    ):
         raise UsageError(f"--resume takes its options from the run's folder: leave out {wrong[0]!r}")
     if "overwrite" in options and "out" not in options:
         raise UsageError("--overwrite needs --out")
+    if "log" in options and not {"out", "resume"} & set(options):
+        raise UsageError("--log needs --out")
     try:
         config = config_of({name: value for name, value in options.items() if name not in files})
         Options(**config.completed(is_images=True, rows=1).trainer)
