@@ -7,6 +7,7 @@ from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
 from fastmlp.kernels.step import Noise, backward, forward, head, own_panels
+from fastmlp.kernels.subnormals import flush_subnormals, restore
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.update import DECAY, FIRST, ROWS_OF_STEP, SEED, SHARE, step_of
 
@@ -70,17 +71,9 @@ def loss_of(work, rows, share, decay):
     return share * losses + 0.5 * decay * squares
 
 
-@entry
-def epoch(network, data, targets, order, steps, losses, work, member, descent, dropout, most):
-    """Train on minibatches of the rows in some order; their losses, each before its update, are written to ``losses``.
-
-    network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
-    (kernels.update), losses: (minibatches,) float64, work: Workspace, member: Member, descent: Descent, what all steps
-    have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
-
-    A loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the whole
-    minibatch for itself: converting a row is cheaper than fetching what another core has written.
-    """
+@part
+def train_steps(network, data, targets, order, steps, losses, work, member, descent, dropout, most):
+    """Train on minibatches, one for each step, as long as no member gives up; arguments as for ``epoch``."""
     batch = inputs_for(work.inputs, member.index)
     for step in range(steps.shape[0]):
         start, end = rows_of(steps, step)
@@ -106,3 +99,19 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
                 return
         pass_by(network, batch, step, now)
     finish(network, batch, steps, member, descent)
+
+
+@entry
+def epoch(network, data, targets, order, steps, losses, work, member, descent, dropout, most):
+    """Train on minibatches of the rows in some order; their losses, each before its update, are written to ``losses``.
+
+    network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
+    (kernels.update), losses: (minibatches,) float64, work: Workspace, member: Member, descent: Descent, what all steps
+    have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
+
+    A loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the whole
+    minibatch for itself: converting a row is cheaper than fetching what another core has written.
+    """
+    before = flush_subnormals()
+    train_steps(network, data, targets, order, steps, losses, work, member, descent, dropout, most)
+    restore(before)

@@ -242,3 +242,26 @@ def test_two_classes_as_a_list_of_integers_and_as_booleans():
 
 def test_repr_shows_what_differs_from_the_defaults():
     assert repr(Trainer(hidden=(3,), seed=5)) == "Trainer(hidden=(3,), seed=5)"
+
+
+def test_momenta_that_vanish_become_zeros_and_never_subnormal_numbers():
+    # processors take a hundred times as long for these; an input that stays away halves its weights' momenta each step
+    random = np.random.default_rng(0)
+    X, y = random.standard_normal((140, 3)).astype(np.float32), random.integers(0, 2, 140)
+    options = {"hidden": (4,), "batch_size": 1, "momentum": 0.5, "l2": 0.0, "dtype": "float32"}
+    trainer = Trainer(**options, epochs=1)
+    trainer.fit(X, y)
+    momenta = trainer.state().slots[1]["W1"]
+    assert np.abs(momenta[0]).max() > 0
+    X[:, 0] = 0.0
+    going_on = Trainer(**options, epochs=2)
+    going_on.fit(X, y, state=trainer.state())
+    vanished = np.abs(going_on.state().slots[1]["W1"][0])
+    assert np.all((vanished == 0) | (vanished >= np.finfo(np.float32).tiny))
+
+
+def test_training_leaves_the_callers_subnormal_numbers_alone():
+    blobs_trainer = Trainer(hidden=(4,), epochs=1)
+    blobs_trainer.fit(np.eye(8, dtype=np.float32), np.arange(8) % 2)
+    tiny = np.full(1, 1e-40, np.float32)
+    assert (tiny * np.float32(0.5))[0] > 0
