@@ -142,7 +142,7 @@ class Engine:
             drops=regime.dropout != NO_DROPOUT,
             clips=regime.clip_norm < math.inf,
         )
-        program.assemble(self._layout.layers, self.dtype, chosen)
+        program.assemble(self._layout.layers, self.dtype, regime.batch_size, chosen)
         if self.dtype not in _EPOCHS:
             network = Network(self._layout.layers, self._buffer, self._layout.size)
             work = self._work_to_train(rows, repeated=False)

@@ -81,13 +81,13 @@ class Predictor:
         key = bool(rows.starts.size), single
         way = self._ways.get(key)
         if way is None:
-            way = self._ways[key] = self._new_way(rows, 1 if single else layout.ROWS)
+            way = self._ways[key] = self._new_way(rows, single)
         return way
 
-    def _new_way(self, rows: Rows, tile_rows: int) -> _Way:
+    def _new_way(self, rows: Rows, single: bool) -> _Way:
         dtype = self._buffer.dtype
-        plan = layout.plan(self._sizes, BLOCK_ROWS if tile_rows > 1 else 1, dtype, self._members, tile_rows)
-        program.assemble_to_predict(plan.layers, dtype, self._activation, bool(rows.starts.size), tile_rows)
+        plan = layout.plan(self._sizes, 1 if single else BLOCK_ROWS, dtype, self._members, single)
+        program.assemble_to_predict(plan.layers, dtype, self._activation, bool(rows.starts.size), single)
         network = Network(plan.layers, self._buffer, plan.size)
         nothing = np.empty((0, self._sizes[-1]), dtype)
         work = self._new_work(plan, rows)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from fastmlp.inputs import is_sparse
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.jit import Choice
-from fastmlp.kernels.layout import ROWS
-from fastmlp.kernels.zeros import MOST_VISITED
+from fastmlp.kernels.zeros import GROUP, MOST_VISITED
 
 SAMPLED_TILES = 64
 FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
@@ -33,12 +32,12 @@ def worth_skipping(X: NDArray[Any], units: int) -> bool:
     A sample of rows shows which share of the products would be left: forward, tiles of rows visit an input if one of
     their rows is not zero there; updating, tiles of inputs visit a row likewise.
     """
-    if units < FEWEST_UNITS or len(X) < ROWS:
+    if units < FEWEST_UNITS or len(X) < GROUP:
         return False
-    tiles = min(SAMPLED_TILES, len(X) // ROWS)
-    rows = np.linspace(0, len(X) - 1, tiles * ROWS).astype(np.int64)
-    filled = np.zeros((len(rows), -(-X.shape[1] // ROWS) * ROWS), bool)
+    tiles = min(SAMPLED_TILES, len(X) // GROUP)
+    rows = np.linspace(0, len(X) - 1, tiles * GROUP).astype(np.int64)
+    filled = np.zeros((len(rows), -(-X.shape[1] // GROUP) * GROUP), bool)
     filled[:, : X.shape[1]] = X[np.random.default_rng(0).permutation(rows)] != 0
-    forward = filled.reshape(tiles, ROWS, -1).any(axis=1).mean()
-    update = filled.reshape(len(rows), -1, ROWS).any(axis=2).mean()
+    forward = filled.reshape(tiles, GROUP, -1).any(axis=1).mean()
+    update = filled.reshape(len(rows), -1, GROUP).any(axis=2).mean()
     return bool((forward + update) / 2 < MOST_VISITED)

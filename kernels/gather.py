@@ -13,7 +13,8 @@ from numba import typeof, types
 from fastmlp.kernels.inputs import inputs_type
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
 from fastmlp.kernels.layout import LINE_BYTES, share
-from fastmlp.kernels.tile import matrix, matrix_of, prefetch
+from fastmlp.kernels.tile import VECTOR_BYTES, load_as, matrix, matrix_of, prefetch, store
+from fastmlp.kernels.zeros import mark_row
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
 """The kinds of numbers that are read as they lie in memory."""
@@ -130,16 +131,28 @@ def row_number(order, i):
     return order[i] if order.size else i
 
 
+@part
+def _copy_row(x, factor, X, r):
+    """``X[r, :D] = factor x`` for a row x (1, D) of any kind."""
+    lanes, columns = VECTOR_BYTES // X.itemsize, x.shape[1]
+    rest = columns // lanes * lanes
+    for d in range(0, rest, lanes):
+        store(load_as(X, x, 0, d) * factor, X, r, d)
+    for d in range(rest, columns):
+        X[r, d] = X.dtype.type(x[0, d]) * factor
+
+
 @kernel
 def copy_rows(kind, data, order, start, rows, inputs):
     """``inputs.X[r, :D] = scale * row order[start + r] of the data`` for r below ``rows``; other columns stay.
 
     kind: what the bytes of the data hold; data: Rows, dense; order: row numbers, (0,) or (>= start + rows,)
+    inputs: where they have room for bits (kernels.zeros), those of the rows are set
     """
-    X = inputs.X
+    X, marks = inputs.X, inputs.visits.size > 0
     factor = X.dtype.type(data.scale)
     for r in range(rows):
-        # indices from 0 on are what lets the inner loop become vectors
         x = matrix_of(kind, data.data, row_number(order, start + r) * data.inputs, 1, data.inputs)
-        for d in range(data.inputs):
-            X[r, d] = X.dtype.type(x[0, d]) * factor
+        _copy_row(x, factor, X, r)
+        if marks:
+            mark_row(x, inputs, r)

@@ -17,9 +17,13 @@ import numpy as np
 from numba import from_dtype, types
 
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, matrix
+from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, Shape, matrix
 
-ROWS = 4  # of a tile. 4 x 4 registers run at 98% of the peak with 32 registers, 4 x 2 at 91 to 94% with 16
+# A tile has 16 registers of sums where there are 32, enough to hide how long each takes, but at most ROWS rows: those
+# of one minibatch lie apart, and each takes an address. A panel's columns are rows of the next layer, so a panel of one
+# vector must have ROWS of them
+ROWS = 8 if VECTOR_BYTES == 64 else 4
+SUMS = 16
 LINE_BYTES = 64
 HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
@@ -95,6 +99,11 @@ def biases_of(layer, p, buffer, size):
     return Panel(buffer, layer.biases + p * layer.width, 1, layer.width, size)
 
 
+def tile_shape(vectors: int) -> Shape:
+    """Return the shape of the tiles of a panel of so many vectors, where all inputs are visited."""
+    return Shape(min(ROWS, SUMS // vectors), vectors)
+
+
 @part
 def share(count, member, members):
     """Return the range of ``count`` things that belongs to a member of a team."""
@@ -168,11 +177,11 @@ class Layout(NamedTuple):
     units: int  # of all layers, padding counted
 
 
-def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, tile_rows: int = ROWS) -> Layout:
-    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, in tiles of so many rows, and a team."""
+def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: bool = False) -> Layout:
+    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, or single rows, and a team."""
     layers = np.zeros(len(sizes) - 1, LAYER)
     rows, start, scratch, transposed, all_units = round_up(sizes[0], ROWS), 0, 0, 0, 0
-    batch_rows = round_up(batch_size, tile_rows)
+    batch_rows = batch_size if single else round_up(batch_size, ROWS)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
         vectors = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
@@ -210,7 +219,7 @@ def aligned_for_each(members: int, shape, dtype) -> np.ndarray:
     Processors fetch ahead of what they read, past the end: without a gap, what another member is about to write.
     """
     row_bytes = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
-    gap = ceil_div(GAP_BYTES, row_bytes) if members > 1 and row_bytes else 0
+    gap = ceil_div(GAP_BYTES, row_bytes) if members > 1 and row_bytes * shape[0] else 0
     return aligned((members, shape[0] + gap, *shape[1:]), dtype)
 
 

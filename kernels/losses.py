@@ -14,11 +14,11 @@ import math
 from fastmlp.kernels.elementary import absolute, exp, log_of_one_plus
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.softmax_nll import ABREAST
 from fastmlp.kernels.targets import weight_of
 from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_sum, store
 
-_TILE = Shape(ROWS, 1)
+_TILE = Shape(ABREAST, 1)
 
 
 @part
@@ -56,8 +56,8 @@ def logistic_nll(Z, targets, order, start, first, last, outputs, scale, losses):
     """As ``squared_error``, for the logistic loss, a tile at a time."""
     T, total = room_for(_TILE, Z), room_for(_TILE, Z)
     lanes = VECTOR_BYTES // Z.itemsize
-    for i in range(first, last, ROWS):
-        rows = min(ROWS, last - i)
+    for i in range(first, last, ABREAST):
+        rows = min(ABREAST, last - i)
         for r in range(rows):
             losses[i + r] = 0.0
         for c in range(0, outputs, lanes):

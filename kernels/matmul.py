@@ -7,7 +7,6 @@ backprop    G[:, j:] = (G' W'^T) * f'(A)           gradient of a layer's weighte
 from fastmlp.kernels.activation import activate, keep, slope
 from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import (
     VECTOR_BYTES,
@@ -19,7 +18,7 @@ from fastmlp.kernels.tile import (
     store,
     zeros,
 )
-from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
+from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
 @part
@@ -53,8 +52,8 @@ def affine_nonzero(shape, choice, inputs, W, b, A, kept, j, first, last, depth, 
     """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
     bias = load_row(shape, b, 0, 0)
     bits_of = row_bits_of(inputs)
-    for i in range(first, last, ROWS):
-        ask_for(ahead, (i - first) // ROWS, (last - first) // ROWS)
+    for i in range(first, last, GROUP):
+        ask_for(ahead, (i - first) // GROUP, (last - first) // GROUP)
         Z = bias
         for word in range(bits_of.shape[1]):
             bits = any_of_tile(bits_of, i, word)
@@ -106,13 +105,13 @@ def affine_entries(shape, choice, inputs, W, b, A, kept, j, first, last, depth, 
 def backprop(shape, choice, G_next, WT, A, G, j, rows, depth, unscaled):
     """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(A[:rows, j : j + width])``.
 
-    shape, choice: as in ``affine``; rows: a multiple of ROWS
+    shape, choice: as in ``affine``; rows: whole tiles
     G_next: (>= rows, >= depth) the gradient of the next layer's weighted inputs
     WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
     A, G: (>= rows, >= j + width); G overlaps none of the others; it holds Z on entry where that is kept
     unscaled: what A must be multiplied by to be the activations (dropout has made them larger)
     """
-    for i in range(0, rows, ROWS):
+    for i in range(0, rows, shape.rows):
         dA = zeros(shape, G)
         for k in range(depth):
             dA = outer(dA, G_next, i, k, WT, k, 0)

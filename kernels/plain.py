@@ -13,7 +13,7 @@ from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
 from fastmlp.kernels.gather import NO_ORDER, NOTHING_AHEAD
 from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.jit import entry
-from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up
+from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up, tile_shape
 from fastmlp.kernels.targets import labels_of
 from fastmlp.kernels.tile import Shape
 
@@ -47,7 +47,7 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     out = aligned((len(padded), round_up(W.shape[1], width)), X.dtype)
     bias = _padded(b[None, :], 1, width)
     for j, panel in _panels(W, width):
-        tile, row = Shape(ROWS, vectors), np.ascontiguousarray(bias[:, j : j + width])
+        tile, row = tile_shape(vectors), np.ascontiguousarray(bias[:, j : j + width])
         _affine(tile, _inputs(padded), panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
     return out[: len(X), : W.shape[1]].copy()
 
@@ -101,8 +101,7 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     descent = update.Descent(float(learning_rate), 2.0 * l2)
     for j, weights in _panels(W, width):
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
-        tile = Shape(ROWS, vectors)
-        _update(tile, _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
+        _update(tile_shape(vectors), _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
         W[:, j : j + width] = weights[: W.shape[0], : W.shape[1] - j]
 
 

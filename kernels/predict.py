@@ -5,12 +5,12 @@ import math
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import ROWS, all_of, whole_tiles
-from fastmlp.kernels.softmax_nll import softmax
+from fastmlp.kernels.layout import all_of, whole_tiles
+from fastmlp.kernels.softmax_nll import ABREAST, softmax
 from fastmlp.kernels.step import activations_of, apply_layer
 from fastmlp.kernels.tile import Shape
 
-_ROW, _TILE = Shape(1, 1), Shape(ROWS, 1)
+_ROW, _TILE = Shape(1, 1), Shape(ABREAST, 1)
 
 
 @part
@@ -48,7 +48,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
         if probabilities and block == 1:
             softmax(_ROW, Z, 0, classes, 1.0)
         elif probabilities:
-            for i in range(0, rows, ROWS):
+            for i in range(0, rows, ABREAST):
                 softmax(_TILE, Z, i, classes, 1.0)
         for i in range(rows):
             for c in range(classes):

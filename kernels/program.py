@@ -12,7 +12,7 @@ from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
-from fastmlp.kernels.layout import ROWS, Panel, matrix_type
+from fastmlp.kernels.layout import Panel, matrix_type, tile_shape
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.softmax_nll import softmax_nll
@@ -24,13 +24,15 @@ from fastmlp.kernels.update import (
     KEEP,
     Descent,
     apply_kept,
+    is_large,
     sum_squares,
     update,
     update_biases,
     update_entries,
+    update_large,
     update_nonzero,
 )
-from fastmlp.kernels.zeros import mark_nonzeros
+from fastmlp.kernels.zeros import GROUP, mark_groups
 
 _INT = types.intp
 _INTS = types.Array(types.int64, 1, "C")
@@ -43,12 +45,19 @@ def _panel(dtype):
     return types.NamedTuple((buffer, _INT, _INT, _INT, _INT), Panel)
 
 
-# what a kind of visiting the inputs takes: forward, update, the rows of their tiles
+# what a kind of visiting the inputs takes: forward, update
 _KERNELS = {
-    EVERYTHING: (affine, update, ROWS),
-    NONZEROS: (affine_nonzero, update_nonzero, ROWS),
-    ENTRIES: (affine_entries, update_entries, 1),
+    EVERYTHING: (affine, update),
+    NONZEROS: (affine_nonzero, update_nonzero),
+    ENTRIES: (affine_entries, update_entries),
 }
+
+
+def _shape_to_visit(visiting: Choice, vectors: int) -> Shape:
+    """Return the shape of the tiles of a panel of so many vectors, for a kind of visiting the inputs."""
+    return tile_shape(vectors) if visiting is EVERYTHING else Shape(GROUP if visiting is NONZEROS else 1, vectors)
+
+
 _AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT), Ahead)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
@@ -73,22 +82,28 @@ class Program(NamedTuple):
     clips: bool  # whether gradients are clipped
 
 
-def assemble(layers: np.ndarray, dtype, chosen: Program) -> None:
-    """Compile or load the kernels of each layer and write their addresses into its record."""
+def assemble(layers: np.ndarray, dtype, rows: int, chosen: Program) -> None:
+    """Compile or load the kernels of each layer, for minibatches of so many rows, and write their addresses down."""
     for l, layer in enumerate(layers):
         place = (l == 0, l == len(layers) - 1)
-        for name, address in _addresses(np.dtype(dtype), chosen, int(layer["vectors"]), *place):
+        large = is_large(rows, int(layer["inputs"]), dtype)
+        for name, address in _addresses(np.dtype(dtype), chosen, int(layer["vectors"]), large, *place):
             layer[name] = address
 
 
 @cache
-def _addresses(dtype, chosen: Program, vectors: int, is_first: bool, is_output: bool) -> tuple[tuple[str, int], ...]:
+def _addresses(
+    dtype, chosen: Program, vectors: int, large: bool, is_first: bool, is_output: bool
+) -> tuple[tuple[str, int], ...]:
     """Return the kernels of a layer with panels of so many vectors: found once, as small networks are made often."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
     final_rule, visiting = typeof(chosen.rule), chosen.visiting if is_first else EVERYTHING
     rule = typeof(KEEP) if chosen.clips else final_rule
-    forward, backward, rows = _KERNELS[visiting]
-    tile, block, row = (typeof(Shape(count, vectors)) for count in (rows, ROWS, 1))
+    forward, backward = _KERNELS[visiting]
+    if large and backward is update:
+        backward = update_large
+    shapes = _shape_to_visit(visiting, vectors), tile_shape(vectors), Shape(1, vectors)
+    tile, block, row = map(typeof, shapes)
     choice = typeof(IDENTITY if is_output else chosen.activation)
     found = {
         "affine": _affine_address(forward, tile, choice, dtype),
@@ -117,7 +132,7 @@ def _visits(visiting, row, rule, inputs, panel) -> dict[str, int]:
     """Return the kernels that a first layer runs before its products."""
     found = dict.fromkeys(("mark", "catch_up", "pass_step", "touch_all"), 0)
     if visiting is NONZEROS:
-        found["mark"] = address_of(mark_nonzeros, (inputs, _INT, _INT))
+        found["mark"] = address_of(mark_groups, (inputs, _INT, _INT))
     if visiting is ENTRIES:
         found["mark"] = address_of(link_columns, (inputs, _INT, _INT))
         found["touch_all"] = address_of(touch_all, (inputs,))
@@ -126,15 +141,17 @@ def _visits(visiting, row, rule, inputs, panel) -> dict[str, int]:
     return found
 
 
-def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: bool, rows: int) -> None:
+def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: bool, single: bool) -> None:
     """Compile or load the kernels that scores take and write their addresses into the layers' records.
 
-    sparse: whether rows are; rows: of the tiles, ROWS or 1
+    sparse: whether rows are; single: whether there is only one at a time
     """
-    first, first_rows = (affine_entries, 1) if sparse else (affine_lean, rows)
+    first, first_rows = (affine_entries, 1) if sparse else (affine_lean, GROUP)
     for l, layer in enumerate(layers):
-        forward, tile_rows = (first, first_rows) if l == 0 else (affine, rows)
-        tile = typeof(Shape(tile_rows, int(layer["vectors"])))
+        vectors = int(layer["vectors"])
+        forward = first if l == 0 else affine
+        many = Shape(first_rows, vectors) if l == 0 else tile_shape(vectors)
+        tile = typeof(Shape(1, vectors) if single else many)
         is_output = l == len(layers) - 1
         layer["affine"] = _affine_address(forward, tile, typeof(IDENTITY if is_output else activation), np.dtype(dtype))
 

@@ -15,12 +15,12 @@ import numpy as np
 from fastmlp.kernels.elementary import exp
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.targets import weight_of
 from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_max, row_sum, store, zeros
 
 # One row is a long chain of operations that wait for one another: several side by side take hardly more time
-_TILE = Shape(ROWS, 1)
+ABREAST = 4
+_TILE = Shape(ABREAST, 1)
 
 
 @part
@@ -90,8 +90,8 @@ def softmax_nll(Z, targets, order, start, first, last, classes, scale, losses):
     losses: (>= last,) float64, weighted as the rows are
     """
     maximum, total = room_for(_TILE, Z), room_for(_TILE, Z)
-    for i in range(first, last, ROWS):
-        rows = min(ROWS, last - i)
+    for i in range(first, last, ABREAST):
+        rows = min(ABREAST, last - i)
         for r in range(rows):
             losses[i + r] = _target_score(Z, i + r, targets, row_number(order, start + i + r), classes)
         maxima, totals = softmax(_TILE, Z, i, classes, scale)

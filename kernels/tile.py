@@ -33,6 +33,12 @@ def _vector_unit() -> tuple[int, int]:
 
 
 VECTOR_BYTES, REGISTERS = _vector_unit()
+HAS_ESTIMATES = VECTOR_BYTES == 64
+"""Whether the processor can estimate 1 / x and 1 / sqrt(x) to 14 bits, as AVX-512 can."""
+
+
+STRIP = 64
+"""Rows of a strip, some tiles one below the other."""
 
 
 class Shape:
@@ -76,10 +82,10 @@ def _rows_of(shape):
     return lambda shape: rows
 
 
-@overload_attribute(ShapeType, "row")
-def _row_of(shape):
-    row = Shape(1, shape.vectors)
-    return lambda shape: row
+@overload_attribute(ShapeType, "strip")
+def _strip_of(shape):
+    strip = Shape(STRIP, shape.vectors)
+    return lambda shape: strip
 
 
 class TileType(types.Type):
@@ -232,18 +238,28 @@ def matrix_of(typing_context, kind, buffer, start, rows, columns):
     return result(kind, buffer, types.intp, types.intp, types.intp), generate
 
 
-@intrinsic
-def prefetch(typing_context, M, i, j):
-    """``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]``, for reading soon."""
+def _prefetch_into(locality):
+    """Make an intrinsic that asks for a cache line; locality: 3 for the first level, 2 for the second."""
 
-    def generate(context, builder, signature, arguments):
-        address = _Array(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
-        pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-        flags = [ir.Constant(ir.IntType(32), value) for value in (0, 2, 1)]  # read, into the second level, data
-        _call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
-        return context.get_dummy_value()
+    @intrinsic
+    def prefetch(typing_context, M, i, j):
+        def generate(context, builder, signature, arguments):
+            address = _Array(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
+            pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+            flags = [ir.Constant(ir.IntType(32), value) for value in (0, locality, 1)]  # to read, and data
+            _call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+            return context.get_dummy_value()
 
-    return types.void(M, types.intp, types.intp), generate
+        return types.void(M, types.intp, types.intp), generate
+
+    return prefetch
+
+
+prefetch = _prefetch_into(2)
+"""``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]``, for reading soon."""
+
+prefetch_at_once = _prefetch_into(3)
+"""``prefetch_at_once(M, i, j)``: as ``prefetch``, for reading in less than a microsecond."""
 
 
 @intrinsic
@@ -284,6 +300,34 @@ def load(typing_context, shape, M, i, j):
         return _build(builder, context, tile, registers)
 
     return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def load_as(typing_context, like, M, i, j):
+    """``load_as(like, M, i, j)``: a register of numbers of any kind from ``M[i, j]`` on, in the dtype of ``like``."""
+
+    def generate(context, builder, signature, arguments):
+        tile, kind = signature.return_type, context.get_data_type(M.dtype)
+        address = _Array(context, builder, M, arguments[1]).address(*arguments[2:])
+        numbers = _load_many(builder, address, kind, tile.lanes)
+        return _build(builder, context, tile, [_converted(builder, numbers, tile.vector)])
+
+    return TileType(1, 1, like.dtype)(like, M, types.intp, types.intp), generate
+
+
+def _load_many(builder, address, kind, count):
+    """Return ``count`` numbers of a kind, which may lie anywhere, as one vector, however many registers it takes."""
+    value = builder.load(builder.bitcast(address, ir.VectorType(kind, count).as_pointer()))
+    value.align = 1
+    return value
+
+
+def _converted(builder, numbers, vector):
+    if isinstance(numbers.type.element, ir.IntType):  # unsigned, and narrow enough to be signed in 32 bits
+        return builder.sitofp(builder.zext(numbers, ir.VectorType(ir.IntType(32), vector.count)), vector)
+    if numbers.type == vector:
+        return numbers
+    return (builder.fptrunc if isinstance(vector.element, ir.FloatType) else builder.fpext)(numbers, vector)
 
 
 @intrinsic
@@ -534,6 +578,24 @@ def _power_of_two(builder, tile, n):
 square_root = _per_register(lambda builder, tile, x: _call(builder, f"llvm.sqrt.{_suffix(x.type)}", x.type, x))
 """``square_root(x)``: the square roots of a tile."""
 
+
+def _estimate(name):
+    """Make an intrinsic of one of AVX-512's estimates, which only processors that have it can run."""
+
+    def generate_one(builder, tile, x):
+        kind = "ps" if tile.dtype == types.float32 else "pd"
+        everywhere = ir.Constant(ir.IntType(tile.lanes), -1)
+        return _call(builder, f"llvm.x86.avx512.{name}.{kind}.512", x.type, x, ir.Constant(x.type, None), everywhere)
+
+    return _per_register(generate_one)
+
+
+reciprocal_estimate = _estimate("rcp14")
+"""``reciprocal_estimate(x)``: 1 / x to 14 bits, where HAS_ESTIMATES."""
+
+reciprocal_root_estimate = _estimate("rsqrt14")
+"""``reciprocal_root_estimate(x)``: 1 / sqrt(x) to 14 bits, where HAS_ESTIMATES."""
+
 rounded = _per_register(_round)
 """``rounded(x)``: the nearest integers, for |x| below 2^22."""
 
@@ -552,6 +614,24 @@ def nonzero_bits(typing_context, M, i, j):
         differs = builder.fcmp_unordered("!=", register, ir.Constant(tile.vector, None))
         bits = builder.bitcast(differs, ir.IntType(tile.lanes))
         return builder.zext(bits, ir.IntType(64))
+
+    return types.uint64(M, types.intp, types.intp), generate
+
+
+@intrinsic
+def nonzero_word(typing_context, M, i, j):
+    """``nonzero_word(M, i, j)``: bit k of 64 is set where ``M[i, j + k]`` is not zero, for numbers of any kind."""
+
+    def generate(context, builder, signature, arguments):
+        kind = context.get_data_type(M.dtype)
+        address = _Array(context, builder, M, arguments[0]).address(*arguments[1:])
+        numbers = _load_many(builder, address, kind, 64)
+        nothing = ir.Constant(numbers.type, None)
+        if isinstance(kind, ir.IntType):
+            differs = builder.icmp_unsigned("!=", numbers, nothing)
+        else:
+            differs = builder.fcmp_unordered("!=", numbers, nothing)
+        return builder.bitcast(differs, ir.IntType(64))
 
     return types.uint64(M, types.intp, types.intp), generate
 

@@ -17,13 +17,25 @@ for biases), rate r and momentum m:
 
 from typing import NamedTuple
 
+import numpy as np
 from numba.extending import overload
 
+from fastmlp.kernels.elementary import reciprocal, root
 from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
-from fastmlp.kernels.layout import ROWS, share, values
+from fastmlp.kernels.layout import LINE_BYTES, share, values
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
-from fastmlp.kernels.tile import load, lowest_bit, matrix, outer, room_for, square_root, store, zeros
-from fastmlp.kernels.zeros import NONE, ONE, WORD, any_of_tile, column_bits_of
+from fastmlp.kernels.tile import (
+    STRIP,
+    load,
+    lowest_bit,
+    matrix,
+    outer,
+    prefetch_at_once,
+    room_for,
+    store,
+    zeros,
+)
+from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, group_bits_of
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
 ADAM, ACCUMULATE, KEEP = map(Choice, ("adam", "accumulate", "keep"))
@@ -31,6 +43,9 @@ SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
 """How many numbers each rule keeps for a weight, the weight among them."""
 KEPT = 3
 """The slot of gradients that are kept to be clipped."""
+# Of a minibatch's gradient, 128 rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds
+BLOCK = 128
+LARGE_BYTES = 1 << 19
 
 
 class Descent(NamedTuple):
@@ -110,7 +125,7 @@ def _adam(rule, shape, gradient, panel, i, descent):
     store(m, M, i, 0)
     store(v, V, i, 0)
     kept = w * (1 - descent.shrinkage)
-    store(kept - m * descent.rate / (square_root(v) + descent.epsilon), W, i, 0)
+    store(kept - m * descent.rate * reciprocal(root(v) + descent.epsilon), W, i, 0)
 
 
 def _accumulate(rule, shape, gradient, panel, i, descent):
@@ -144,36 +159,71 @@ def _descend(rule, shape, gradient, panel, i, descent):
 def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
 
-    shape: of the tiles, ROWS rows and the panel's vectors; first, last: multiples of ROWS
+    shape: of the tiles, with the panel's vectors; first, last: multiples of its rows
     inputs: with X (>= depth, >= last) the layer's inputs; G: (>= depth, >= j + width) the gradient of Z
     panel: weights (rows >= last, width), overlapping neither
-
-    The rule of a tile is applied a row at a time while the gradient of the next tile adds up: a processor looks only
-    some 300 instructions ahead, and would else wait for Adam's divisions with its multipliers idle.
     """
-    XT, before = inputs.X.T, room_for(shape, G)
-    for i in range(first, last, ROWS):
+    XT = inputs.X.T
+    for i in range(first, last, shape.rows):
         dW = zeros(shape, G)
-        for r in range(ROWS):
-            begin, end = share(depth, r, ROWS)
-            for k in range(begin, end):
-                dW = outer(dW, XT, i, k, G, k, j)
-            if i > first:
-                descend(rule, shape.row, load(shape.row, before, r, 0), panel, i - ROWS + r, descent)
-        store(dW, before, 0, 0)
-    if first < last:
-        for r in range(ROWS):
-            descend(rule, shape.row, load(shape.row, before, r, 0), panel, last - ROWS + r, descent)
+        for k in range(depth):
+            dW = outer(dW, XT, i, k, G, k, j)
+        descend(rule, shape, dW, panel, i, descent)
+
+
+@part
+def _add_products(shape, dW, XT, i, G, j, begin, end):
+    """Return ``dW + XT[i : i + rows, begin:end] G[begin:end, j : j + width]``.
+
+    Some tiles one below the other share the cache lines of X that they read, one for each k. A processor does not
+    foresee that many lines, far from one another, so each of those tiles asks for its share of the lines that follow.
+    """
+    line = LINE_BYTES // XT.itemsize
+    sharing = line // shape.rows
+    first, last = share(end - begin, i // shape.rows % sharing, sharing)
+    asking = begin + last - first
+    for k in range(begin, asking):
+        prefetch_at_once(XT, i + line, k + first)
+        dW = outer(dW, XT, i, k, G, k, j)
+    for k in range(asking, end):
+        dW = outer(dW, XT, i, k, G, k, j)
+    return dW
+
+
+@kernel
+def update_large(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update``, for minibatches that are more than caches hold (``is_large``).
+
+    A block of G's rows, which the first cache holds, meets a strip of inputs before the next block does, and the lines
+    of X are asked for. Small minibatches would lose a tenth by it.
+    """
+    XT, sums = inputs.X.T, room_for(shape.strip, G)
+    blocks = (depth + BLOCK - 1) // BLOCK
+    for start in range(first, last, STRIP):
+        for block in range(blocks):
+            begin, end = share(depth, block, blocks)
+            for i in range(start, min(start + STRIP, last), shape.rows):
+                dW = load(shape, sums, i - start, 0) if block else zeros(shape, G)
+                dW = _add_products(shape, dW, XT, i, G, j, begin, end)
+                if block < blocks - 1:
+                    store(dW, sums, i - start, 0)
+                else:
+                    descend(rule, shape, dW, panel, i, descent)
+
+
+def is_large(rows: int, inputs: int, dtype) -> bool:
+    """Tell whether minibatches of so many rows are for ``update_large``."""
+    return rows > BLOCK or rows * inputs * np.dtype(dtype).itemsize > LARGE_BYTES
 
 
 @kernel
 def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update``, visiting only the rows that ``kernels.zeros`` has marked."""
-    XT, bits_of = inputs.X.T, column_bits_of(inputs)
-    for i in range(first, last, ROWS):
+    XT, bits_of = inputs.X.T, group_bits_of(inputs)
+    for i in range(first, last, GROUP):
         dW = zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
-            bits = any_of_tile(bits_of, i, word)
+            bits = bits_of[word, i // GROUP]
             while bits != NONE:
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE

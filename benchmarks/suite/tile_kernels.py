@@ -38,6 +38,28 @@ def _matrix(random, dtype, rows, columns):
     return matrix
 
 
+def _shape(vectors: int, like_mnist: bool) -> Shape:
+    """Return the shape of tiles: commits before there were several have one for all."""
+    if like_mnist or not hasattr(layout, "tile_shape"):
+        return Shape(getattr(zeros, "GROUP", layout.ROWS), vectors)
+    return layout.tile_shape(vectors)
+
+
+def _mark(inputs) -> None:
+    """Set the bits of what is not zero: gathering marks rows, but for commits that marked all in one kernel."""
+    if hasattr(zeros, "mark_nonzeros"):
+        repeated(zeros.mark_nonzeros, inputs=inputs, rows=BATCH, step=0)(1)
+        return
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def mark_rows(inputs, rows):
+        for r in range(rows):
+            zeros.mark_row(inputs.X[r : r + 1], inputs, r)
+
+    mark_rows(inputs, BATCH)
+    repeated(zeros.mark_groups, inputs=inputs, rows=BATCH, step=0)(1)
+
+
 class Scene:
     """A minibatch, a panel of weights as wide as a tile and gradients, as they lie in an epoch's memory."""
 
@@ -45,7 +67,7 @@ class Scene:
         matrix = partial(_matrix, np.random.default_rng(0), dtype)
         vectors = max(layout.PANEL_EFFICIENCY)
         self.width, classes = vectors * layout.lanes(dtype), layout.odd_lines(CLASSES, dtype)
-        self.shape = Shape(layout.ROWS, vectors)
+        self.shape = _shape(vectors, like_mnist)
         if not hasattr(zeros, "new_bits"):
             raise NotImplementedError("minibatches lay otherwise")
         self.inputs = zeros.Inputs(
@@ -53,7 +75,7 @@ class Scene:
         )
         rows = strokes(BATCH)[0] / 255 if like_mnist else matrix(BATCH, INPUTS)
         self.inputs.X[:, :INPUTS] = rows
-        repeated(zeros.mark_nonzeros, inputs=self.inputs, rows=BATCH, step=0)(1)
+        _mark(self.inputs)
         self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
         self.A, self.G = (matrix(BATCH, layout.odd_lines(self.width, dtype)) for _ in range(2))
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
@@ -102,7 +124,7 @@ def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     """Return a function that gathers all rows of X (N, D), in random order, a minibatch at a time."""
     if not hasattr(gather, "gathering_address"):
         raise NotImplementedError("gathering took other arguments")
-    from fastmlp.kernels.inputs import inputs_for, new_matrices
+    from fastmlp.kernels.inputs import Inputs, new_matrices
 
     kind = gather.READ_IN_PLACE[X.dtype]
     order = np.random.default_rng(0).permutation(len(X))
@@ -115,4 +137,5 @@ def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
         for start in range(0, len(order) - rows + 1, rows):
             copy_rows(kind, data, order, start, rows, batch)
 
-    return lambda: run(kind, data, order, batch_size, inputs_for(batch, 0))
+    own = Inputs(batch.X[0], batch.visits[0])
+    return lambda: run(kind, data, order, batch_size, own)
