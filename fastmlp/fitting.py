@@ -22,6 +22,7 @@ from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
 from fastmlp.kernels import update
+from fastmlp.seeding import seeded
 from fastmlp.stochastic import StochasticFit
 from fastmlp.threads import thread_limit
 from fastmlp.visiting import to_visit
@@ -77,7 +78,8 @@ class CompiledFit:
         try:
             self._refuse_unused()
             weights = self._weights(y, sample_weight, incremental)
-            super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
+            with seeded(self):
+                super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
             if self._divergence is not None:
                 raise DivergedError(self._divergence)
             return self

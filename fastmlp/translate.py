@@ -39,7 +39,7 @@ def coefficients_of(parameters: dict[str, NDArray[Any]]) -> tuple[list[NDArray[A
 
 def as_rows(X: Any, dtype: Any) -> Rows:
     """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted."""
-    matrix = inputs.check_matrix(X, np.dtype(dtype))
+    matrix = inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1])
     return (sparse_rows_of if inputs.is_sparse(matrix) else rows_of)(matrix, 1.0, dtype)
 
 
