@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import translate
-from fastmlp.engine import Engine, Regime
+from fastmlp.engine import Engine, Parameters, Regime
 from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import Rows
@@ -59,7 +59,7 @@ def course_of(
     rows = translate.as_rows(X, X.dtype)
     targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
     engine.compile(rows)
-    translate.load_parameters(estimator, engine)
+    engine.write(_starting_parameters(estimator, resumed))
     optimizer = Optimizer(engine, estimator.learning_rate_init, estimator._random_state, split, order=np.arange(count))
     if last is not None and (resumed is not None or incremental):
         optimizer.go_on_from(last, shuffled=resumed is not None)
@@ -69,6 +69,15 @@ def course_of(
 def _on_from(random: np.random.RandomState, estimator: Estimator) -> np.random.RandomState:
     """Return random numbers from where they are, the user's own ones or a copy: a fit that fails must not move them."""
     return random if random is estimator.random_state else copy.deepcopy(random)
+
+
+def _starting_parameters(estimator: Estimator, resumed: Optimizer | None) -> Parameters:
+    """Return the coefficients, or, where they are the best ones of a training that goes on, its last ones."""
+    if resumed is not None and resumed.has_later_weights:
+        now, best = estimator.coefs_ + estimator.intercepts_, estimator._best_coefs + estimator._best_intercepts
+        if all(map(np.array_equal, now, best)):
+            return resumed.engine.read()
+    return translate.parameters_of(estimator)
 
 
 def _split(estimator: Estimator, y: NDArray[Any], resumed: Optimizer | None) -> tuple[Ints, Ints]:

@@ -77,7 +77,8 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
     weight_decay : decoupled weight decay w: a step also takes learning_rate * w * W off the weights (AdamW; Loshchilov
         and Hutter, 2019, algorithm 2), for solver "adam"
     resume : with ``warm_start``, go on with the optimiser's state, the random numbers and the learning rate of the last
-        fit: N epochs and then M are the same, bit for bit, as N + M (with ``early_stopping``, from the best weights on)
+        fit: N epochs and then M are the same, bit for bit, as N + M. With ``early_stopping`` it goes on from the last
+        weights, not from the best ones that it restored, unless others have been set since
     dropout, input_dropout : probabilities with which a hidden unit, or an input, is left out of a row of a minibatch;
         the others grow by 1 / (1 - probability) (Srivastava et al., 2014)
     clip_norm : the most that the norm of a step's gradient, of all weights and biases, may be: longer ones are

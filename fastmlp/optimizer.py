@@ -31,7 +31,7 @@ def rule_of(solver: str, momentum: float, nesterov: bool) -> Choice:
 
 @dataclass
 class Optimizer:
-    """The state of an optimiser. Its numbers for each weight lie in the engine, behind the weights."""
+    """The state of an optimiser. Its numbers for each weight lie in the engine, behind the weights that they are of."""
 
     engine: Engine
     learning_rate: float
@@ -39,6 +39,7 @@ class Optimizer:
     split: tuple[Ints, Ints] | None = None  # the rows that are trained on and those that are held out, if any are
     steps: int = 0
     order: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # of the last epoch, for the next shuffle
+    has_later_weights: bool = False  # whether the estimator was given the best ones back, and the engine has the last
 
     def go_on_from(self, last: "Optimizer", shuffled: bool) -> None:
         """Take up the state of an earlier call, with the order of its rows if these are ``shuffled`` on."""

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import translate
 from fastmlp.course import course_of
-from fastmlp.engine import Train
+from fastmlp.engine import Parameters, Train
 from fastmlp.epochs import Epochs
 from fastmlp.heldout import HeldOut
 from fastmlp.history import EpochFigures, tell
@@ -51,7 +51,8 @@ class StochasticFit:
         self.engine, self.held_out = self.course.engine, self.course.held_out
         self.epochs = Epochs(estimator, self.course)
         self.descent = descent_of(estimator)
-        self.best: NDArray[Any] | None = None
+        self.best: Parameters | None = None
+        self.has_diverged = False
         self.squares = self._squares_of_sparse()
 
     def run(self) -> None:
@@ -65,12 +66,11 @@ class StochasticFit:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         finally:
             del estimator._live
-        if self.best is not None:
-            self.engine.slots[0] = self.best
-        translate.store_parameters(estimator, self.engine)
+        estimator._optimizer = None if self.has_diverged else self.course.optimizer
         if estimator.early_stopping:
             self._restore_best()
-        estimator._optimizer = self.course.optimizer
+        else:
+            translate.store_parameters(estimator, self.engine)
 
     def _train_epochs(self, train: Train) -> None:
         estimator, began = self.estimator, time.perf_counter()
@@ -153,7 +153,7 @@ class StochasticFit:
             translate.store_parameters(estimator, self.engine)
         score = held_out.score(estimator)
         if note_score(estimator, score):
-            self.best = self.engine.slots[0].copy()
+            self.best = self.engine.read()
         return validation_loss, score
 
     # ---- ending ----
@@ -187,7 +187,7 @@ class StochasticFit:
 
     def _diverge(self) -> None:
         """End where the loss is not finite any more: with the best parameters if they were kept, else by an error."""
-        estimator = self.estimator
+        estimator, self.has_diverged = self.estimator, True
         text = (
             f"The loss stopped being finite in epoch {estimator.n_iter_}. Likely causes: learning_rate_init="
             f"{estimator.learning_rate_init:g} is too high, or X is not scaled (aim for values near 1)"
@@ -199,10 +199,10 @@ class StochasticFit:
         _warn(f"{text}; the best weights by validation score are restored")
 
     def _restore_best(self) -> None:
-        """Keep the best coefficients of this and earlier calls for later ones, and set them."""
-        estimator = self.estimator
+        """Set the best coefficients of this and earlier calls, of which others are kept for later calls."""
+        estimator, self.course.optimizer.has_later_weights = self.estimator, True
         if self.best is not None:
-            estimator._best_coefs, estimator._best_intercepts = estimator.coefs_, estimator.intercepts_
+            estimator._best_coefs, estimator._best_intercepts = translate.coefficients_of(self.best)
         estimator.coefs_ = [W.copy() for W in estimator._best_coefs]
         estimator.intercepts_ = [b.copy() for b in estimator._best_intercepts]
 

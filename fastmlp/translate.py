@@ -1,5 +1,6 @@
 """An estimator's attributes and scikit-learn's arrays, as the engine takes them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def parameters_of(estimator: Estimator) -> dict[str, NDArray[Any]]:
     return parameters | {f"b{l}": b for l, b in enumerate(estimator.intercepts_, 1)}
 
 
-def coefficients_of(parameters: dict[str, NDArray[Any]]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+def coefficients_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Return an engine's parameters as ``coefs_`` and ``intercepts_``."""
     layers = range(1, len(parameters) // 2 + 1)
     return [parameters[f"W{l}"] for l in layers], [parameters[f"b{l}"] for l in layers]
