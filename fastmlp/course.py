@@ -45,8 +45,8 @@ def course_of(
     estimator: Estimator, X: Any, y: NDArray[Any], sample_weight: Any, given: HeldOut | None, incremental: bool
 ) -> Course:
     """Prepare one call of ``fit`` or ``partial_fit``; see ``fastmlp.stochastic.StochasticFit``."""
-    last: Optimizer | None = getattr(estimator, "_optimizer", None)
-    resumed = last if estimator.warm_start and estimator.resume and not incremental else None
+    last: Optimizer | None = estimator._optimizer
+    resumed = last if estimator.resume and not incremental else None
     if resumed is not None:
         estimator._random_state = _on_from(resumed.random, estimator)
     split, held_out = None, given

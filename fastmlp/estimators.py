@@ -14,6 +14,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from fastmlp import shortcuts
+from fastmlp.checkpoints import Checkpoints
 from fastmlp.fitting import CompiledFit
 from fastmlp.options import ACTIVATIONS
 
@@ -25,7 +26,7 @@ _EXTRA_CONSTRAINTS: dict[str, list[Any]] = {
     "callbacks": ["array-like", HasMethods("__iter__"), None],
     "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "resume": ["boolean"],
+    "resume": ["boolean", Checkpoints],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
@@ -78,7 +79,9 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         and Hutter, 2019, algorithm 2), for solver "adam"
     resume : with ``warm_start``, go on with the optimiser's state, the random numbers and the learning rate of the last
         fit: N epochs and then M are the same, bit for bit, as N + M. With ``early_stopping`` it goes on from the last
-        weights, not from the best ones that it restored, unless others have been set since
+        weights, not from the best ones that it restored, unless others have been set since.
+        ``fastmlp.Checkpoints()``, without ``warm_start``: go on from an earlier, shorter fit of an equal estimator on
+        the same data, as searches with ``resource="max_iter"`` make them
     dropout, input_dropout : probabilities with which a hidden unit, or an input, is left out of a row of a minibatch;
         the others grow by 1 / (1 - probability) (Srivastava et al., 2014)
     clip_norm : the most that the norm of a step's gradient, of all weights and biases, may be: longer ones are
@@ -131,7 +134,7 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         callbacks: Iterable[Callable[[Any], object]] | None = None,
         scoring: str | Callable[..., float] | None = None,
         weight_decay: float = 0.0,
-        resume: bool = False,
+        resume: bool | Checkpoints = False,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
@@ -218,7 +221,7 @@ class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
         callbacks: Iterable[Callable[[Any], object]] | None = None,
         scoring: str | Callable[..., float] | None = None,
         weight_decay: float = 0.0,
-        resume: bool = False,
+        resume: bool | Checkpoints = False,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         clip_norm: float | None = None,

@@ -17,11 +17,13 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
 from fastmlp import shortcuts, translate
+from fastmlp.checkpoints import Continuation, continuation_of
 from fastmlp.engine import Engine, Regime
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
 from fastmlp.kernels import update
+from fastmlp.optimizer import Optimizer
 from fastmlp.seeding import seeded
 from fastmlp.stochastic import StochasticFit
 from fastmlp.threads import thread_limit
@@ -48,6 +50,7 @@ class CompiledFit:
 
     _given: tuple[Any, Any] | None = None  # X_val and y_val while fit runs
     _divergence: str | None = None  # why training ended, where it diverged
+    _continuation: Continuation | None = None  # while fit runs
     # what scikit-learn's classes have
     alpha: float
     early_stopping: bool
@@ -57,7 +60,11 @@ class CompiledFit:
     _unpack: Callable[[NDArray[Any]], None]
     # what the estimators add
     class_weight: Any
+    resume: Any
     threads: int | None
+    warm_start: bool
+    # what is kept for later calls
+    _optimizer: Optimizer | None = None
 
     # ---- training ----
 
@@ -78,10 +85,13 @@ class CompiledFit:
         try:
             self._refuse_unused()
             weights = self._weights(y, sample_weight, incremental)
+            if not (incremental or (self.warm_start and hasattr(self, "coefs_"))):
+                self._continuation = continuation_of(self, (X, y, weights, self._given))
             with seeded(self):
                 super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
             if self._divergence is not None:
                 raise DivergedError(self._divergence)
+            vars(self).pop("_continuation", None)
             return self
         except BaseException as error:
             divergence = self._divergence
@@ -117,8 +127,11 @@ class CompiledFit:
             shortcuts.note_valid(self)
 
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
+        if self._continuation is not None and self._continuation.restore(self):
+            return
         super()._initialize(y, layer_units, dtype)  # type: ignore[misc]
         self.validation_loss_curve_: list[float] = []
+        self._optimizer = None
 
     def _fit_stochastic(
         self, X: Any, y: Any, sample_weight: Any, activations: Any, deltas: Any, coef_grads: Any, intercept_grads: Any,
@@ -127,7 +140,13 @@ class CompiledFit:
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         given = None if self._given is None else check_held_out(self, *self._given)
-        StochasticFit(self, X, y, sample_weight, given, incremental).run()
+        found = None if self._continuation is None else self._continuation.found
+        if found is not None and found.has_converged:
+            return
+        self.n_iter_ = 0 if found is None else found.epochs
+        has_converged = StochasticFit(self, X, y, sample_weight, given, incremental).run()
+        if self._continuation is not None and has_converged is not None:
+            self._continuation.keep(self, has_converged)
 
     def _fit_lbfgs(self, X: Any, y: Any, sample_weight: Any, *scratch: Any) -> None:
         with self._evaluator(X, y, sample_weight) as self._evaluate:

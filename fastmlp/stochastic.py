@@ -52,16 +52,19 @@ class StochasticFit:
         self.epochs = Epochs(estimator, self.course)
         self.descent = descent_of(estimator)
         self.best: Parameters | None = None
-        self.has_diverged = False
+        self.has_diverged = self.has_converged = False
         self.squares = self._squares_of_sparse()
 
-    def run(self) -> None:
-        """Train until there is a reason to end, and leave the coefficients in the estimator."""
-        estimator = self.estimator
-        estimator._live, estimator.n_iter_ = self.engine, 0
+    def run(self) -> bool | None:
+        """Train until there is a reason to end, and leave the coefficients in the estimator.
+
+        Return whether training has converged, None where it was ended before that and before ``max_iter`` epochs.
+        """
+        estimator, has_converged = self.estimator, None
+        estimator._live = self.engine
         try:
             with self.engine.trainer(self.course.rows) as train:
-                self._train_epochs(train)
+                has_converged = self._train_epochs(train)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
         finally:
@@ -71,17 +74,21 @@ class StochasticFit:
             self._restore_best()
         else:
             translate.store_parameters(estimator, self.engine)
+        return has_converged
 
-    def _train_epochs(self, train: Train) -> None:
+    def _train_epochs(self, train: Train) -> bool | None:
         estimator, began = self.estimator, time.perf_counter()
         budget = math.inf if estimator.time_budget is None else estimator.time_budget
-        while not (self._train_some(train) or self.incremental or time.perf_counter() - began > budget):
-            if estimator.n_iter_ == estimator.max_iter:
-                _warn(
-                    f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization "
-                    "hasn't converged yet."
-                )
-                return
+        while estimator.n_iter_ < estimator.max_iter:
+            if self._train_some(train):
+                return self.has_converged or None
+            if self.incremental or time.perf_counter() - began > budget:
+                return None
+        _warn(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the optimization "
+            "hasn't converged yet."
+        )
+        return False
 
     def _train_some(self, train: Train) -> bool:
         """Train an epoch, or several if these are short and none can be the last; tell whether the last was."""
@@ -122,7 +129,7 @@ class StochasticFit:
             return True
         validation_loss, score = self._measure(losses)
         ends = self._is_asked_to_end(validation_loss, score, seconds)
-        return ends or self._has_converged()
+        return ends or self._converges()
 
     # every step would have to look at all weights of sparse columns: the mean of before and after stands for them
 
@@ -175,15 +182,15 @@ class StochasticFit:
         )
         return tell(self.callbacks, figures)
 
-    def _has_converged(self) -> bool:
+    def _converges(self) -> bool:
         estimator = self.estimator
         reason = why_to_end(estimator)
         if reason is None:
             return False
-        if self.course.optimizer.end_without_progress(estimator, reason):
-            return True
-        estimator._no_improvement_count = 0
-        return False
+        self.has_converged = self.course.optimizer.end_without_progress(estimator, reason)
+        if not self.has_converged:
+            estimator._no_improvement_count = 0
+        return self.has_converged
 
     def _diverge(self) -> None:
         """End where the loss is not finite any more: with the best parameters if they were kept, else by an error."""
