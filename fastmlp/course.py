@@ -90,15 +90,16 @@ def _split(estimator: Estimator, y: NDArray[Any], resumed: Optimizer | None) -> 
 def _new_engine(estimator: Estimator, X: Any, batch_size: int) -> Engine:
     design = translate.architecture_of(estimator, X.dtype)
     visiting, visited = to_visit(X, design.sizes[1])
+    clip_norm = math.inf if estimator.clip_norm is None else float(estimator.clip_norm)
     regime = Regime(
         batch_size,
         rule_of(estimator.solver, estimator.momentum, estimator.nesterovs_momentum),
         thread_limit(estimator.threads),
         visiting,
         visited,
-        squares=estimator.alpha > 0 and visiting is not ENTRIES,
+        squares=estimator.alpha > 0 and (visiting is not ENTRIES or clip_norm < math.inf),
         dropout=Dropout(float(estimator.input_dropout), float(estimator.dropout)),
-        clip_norm=_clip_norm(estimator, visiting is ENTRIES),
+        clip_norm=clip_norm,
     )
     return Engine(design, regime)
 
@@ -111,13 +112,3 @@ def _batch_size(estimator: Estimator, rows: int) -> int:
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=2
         )
     return int(min(estimator.batch_size, rows))
-
-
-def _clip_norm(estimator: Estimator, sparse: bool) -> float:
-    if estimator.clip_norm is None:
-        return math.inf
-    if sparse:
-        raise ValueError(
-            "clip_norm needs whole gradients, but of sparse X a step looks at few weights: use X.toarray()"
-        )
-    return float(estimator.clip_norm)

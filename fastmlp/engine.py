@@ -43,8 +43,8 @@ class Regime:
 
     rule: the optimiser's, one of those in ``fastmlp.kernels.update``; threads: the most to use; visiting: what of its
     inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
-    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Neither
-    goes together with sparse rows, of whose weights a step looks at few.
+    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Of the
+    weights of sparse rows a step looks at few, unless it clips: only then may squares be asked for.
     """
 
     batch_size: int

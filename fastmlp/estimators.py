@@ -85,10 +85,13 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
     dropout, input_dropout : probabilities with which a hidden unit, or an input, is left out of a row of a minibatch;
         the others grow by 1 / (1 - probability) (Srivastava et al., 2014)
     clip_norm : the most that the norm of a step's gradient, of all weights and biases, may be: longer ones are
-        shortened to it (Pascanu, Mikolov and Bengio, 2013, algorithm 1); for dense X
+        shortened to it (Pascanu, Mikolov and Bengio, 2013, algorithm 1). Of sparse X a step then takes time for all
+        weights, and not for its entries alone
 
     Attributes
     ----------
+    loss_curve_ : as scikit-learn's; of sparse X without ``clip_norm``, alpha's penalty in it is the mean of that before
+        and after the epoch, as steps do not look at all weights
     validation_loss_curve_ : the loss after each epoch on rows held out, without the penalty; of ``early_stopping`` or
         ``fit(..., X_val=, y_val=)``
     """
