@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp import translate
-from fastmlp.engine import Engine, Parameters, Regime
+from fastmlp.engine import Engine, Parameters
 from fastmlp.heldout import HeldOut, split_rows, take_rows
+from fastmlp.inputs import is_sparse
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import ENTRIES
 from fastmlp.kernels.targets import Targets
 from fastmlp.optimizer import Optimizer, rule_of
-from fastmlp.threads import thread_limit
-from fastmlp.visiting import to_visit
+from fastmlp.visiting import regime_for
 
 Estimator = Any
 Ints = NDArray[np.int64]
@@ -89,15 +88,15 @@ def _split(estimator: Estimator, y: NDArray[Any], resumed: Optimizer | None) -> 
 
 def _new_engine(estimator: Estimator, X: Any, batch_size: int) -> Engine:
     design = translate.architecture_of(estimator, X.dtype)
-    visiting, visited = to_visit(X, design.sizes[1])
+    rule = rule_of(estimator.solver, estimator.momentum, estimator.nesterovs_momentum)
     clip_norm = math.inf if estimator.clip_norm is None else float(estimator.clip_norm)
-    regime = Regime(
+    regime = regime_for(
+        X,
+        design.sizes[1],
         batch_size,
-        rule_of(estimator.solver, estimator.momentum, estimator.nesterovs_momentum),
-        thread_limit(estimator.threads),
-        visiting,
-        visited,
-        squares=estimator.alpha > 0 and (visiting is not ENTRIES or clip_norm < math.inf),
+        rule,
+        estimator.threads,
+        squares=estimator.alpha > 0 and (clip_norm < math.inf or not is_sparse(X)),
         dropout=Dropout(float(estimator.input_dropout), float(estimator.dropout)),
         clip_norm=clip_norm,
     )

@@ -31,29 +31,16 @@ _EXTRA_CONSTRAINTS: dict[str, list[Any]] = {
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
 }
-_OF_CLASSIFIER = tuple(sklearn.neural_network.MLPClassifier._get_param_names())
-_OF_REGRESSOR = tuple(sklearn.neural_network.MLPRegressor._get_param_names())
 
 
 class _Estimator(CompiledFit):
     """What both estimators add to scikit-learn's."""
 
-    def _take_extras(self, given: Mapping[str, Any]) -> None:
-        for name in self._extras:
-            setattr(self, name, given[name])
-
-    _extras: ClassVar[tuple[str, ...]] = (
-        "threads",
-        "time_budget",
-        "learning_rate_decay",
-        "callbacks",
-        "scoring",
-        "weight_decay",
-        "resume",
-        "dropout",
-        "input_dropout",
-        "clip_norm",
-    )
+    def _set_parameters(self, parent: Any, given: dict[str, Any]) -> None:
+        """Set the parameters, those of scikit-learn's class by its own constructor."""
+        del given["self"]
+        parent.__init__(self, **{name: given.pop(name) for name in shortcuts.parameter_names(parent)})
+        vars(self).update(given)
 
 
 class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
@@ -142,10 +129,7 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        given = dict(locals())
-        sklearn.neural_network.MLPClassifier.__init__(self, **{name: given[name] for name in _OF_CLASSIFIER})
-        self.class_weight, self.label_smoothing = class_weight, label_smoothing
-        self._take_extras(given)
+        self._set_parameters(sklearn.neural_network.MLPClassifier, dict(locals()))
 
     def fit(
         self,
@@ -229,9 +213,7 @@ class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        given = dict(locals())
-        sklearn.neural_network.MLPRegressor.__init__(self, **{name: given[name] for name in _OF_REGRESSOR})
-        self._take_extras(given)
+        self._set_parameters(sklearn.neural_network.MLPRegressor, dict(locals()))
 
     def fit(
         self,

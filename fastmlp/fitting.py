@@ -27,7 +27,7 @@ from fastmlp.optimizer import Optimizer
 from fastmlp.seeding import seeded
 from fastmlp.stochastic import StochasticFit
 from fastmlp.threads import thread_limit
-from fastmlp.visiting import to_visit
+from fastmlp.visiting import regime_for
 
 _OUTPUT_ACTIVATIONS = {
     "identity": lambda scores: scores,
@@ -175,8 +175,7 @@ class CompiledFit:
         dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
-        visits = to_visit(X, design.sizes[1])
-        engine = Engine(design, Regime(batch_size, update.ACCUMULATE, thread_limit(self.threads), *visits))
+        engine = Engine(design, regime_for(X, design.sizes[1], batch_size, update.ACCUMULATE, self.threads))
         rows = translate.as_rows(X, dtype)
         engine.compile(rows)
         with loss_and_gradient(

@@ -20,9 +20,15 @@ _VALID: set[tuple[Any, ...]] = set()
 
 
 @cache
+def parameter_names(kind: Any) -> tuple[str, ...]:
+    """Return the names of the parameters of a class of estimators."""
+    return tuple(kind._get_param_names())
+
+
+@cache
 def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
     """Return what gets all parameters of an estimator of that class, but for random_state."""
-    return attrgetter(*(name for name in kind._get_param_names() if name != "random_state"))
+    return attrgetter(*(name for name in parameter_names(kind) if name != "random_state"))
 
 
 def _parameters_key(estimator: Any) -> tuple[Any, ...] | None:

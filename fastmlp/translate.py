@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from fastmlp import inputs
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine
-from fastmlp.kernels.gather import Rows, rows_of
-from fastmlp.kernels.sparse import sparse_rows_of
+from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import NO_WEIGHTS, Targets, labels_of, values_of
 
 LOSSES = {"softmax": "softmax", "logistic": "logistic", "identity": "squared_error", "exp": "poisson"}
@@ -40,8 +39,7 @@ def coefficients_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[list[NDArra
 
 def as_rows(X: Any, dtype: Any) -> Rows:
     """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted."""
-    matrix = inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1])
-    return (sparse_rows_of if inputs.is_sparse(matrix) else rows_of)(matrix, 1.0, dtype)
+    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype)
 
 
 def as_targets(estimator: Estimator, y: NDArray[Any], sample_weight: Any, dtype: Any) -> Targets:
