@@ -6,6 +6,7 @@ Names load on first use: ``import fastmlp`` itself imports neither Numba nor sci
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastmlp.checkpoints import Checkpoints as Checkpoints
     from fastmlp.errors import DataError as DataError
     from fastmlp.errors import DivergedError as DivergedError
     from fastmlp.errors import FastmlpError as FastmlpError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
+    "Checkpoints": "checkpoints",
     "DataError": "errors",
     "DivergedError": "errors",
     "FastmlpError": "errors",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ class Regime:
 
     rule: the optimiser's, one of those in ``fastmlp.kernels.update``; threads: the most to use; visiting: what of its
     inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
-    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Neither
-    goes together with sparse rows, of whose weights a step looks at few.
+    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Of the
+    weights of sparse rows a step looks at few, unless it clips: only then may squares be asked for.
     """
 
     batch_size: int
@@ -79,8 +80,8 @@ class Engine:
         self._multiply_adds = 3 * batch_size * forward_multiply_adds(work)  # of a minibatch
         if visiting is ENTRIES and rule is update.ADAM:
             self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
-        self._layout = layout.plan(sizes, batch_size, self.dtype, self.members)
-        self._buffer = layout.aligned(regime.slots * self._layout.size, self.dtype)
+        self._layout = _planned(sizes, batch_size, self.dtype, self.members)
+        self._buffer = layout.aligned((regime.slots * self._layout.size,), self.dtype)
         self.predictor = Predictor(architecture, self._buffer, self.members, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -142,7 +143,7 @@ class Engine:
             drops=regime.dropout != NO_DROPOUT,
             clips=regime.clip_norm < math.inf,
         )
-        program.assemble(self._layout.layers, self.dtype, regime.batch_size, chosen)
+        self._layout = _planned(self.sizes, regime.batch_size, self.dtype, self.members, chosen)
         if self.dtype not in _EPOCHS:
             network = Network(self._layout.layers, self._buffer, self._layout.size)
             work = self._work_to_train(rows, repeated=False)
@@ -201,6 +202,21 @@ class Engine:
             new = zeros.new_bits if regime.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
         return new_workspace(plan, members, inputs, regime.squares, norms=regime.clip_norm < math.inf)
+
+
+@lru_cache(maxsize=128)
+def _planned(
+    sizes: tuple[int, ...],
+    batch_size: int,
+    dtype: np.dtype[np.floating],
+    members: int,
+    chosen: program.Program | None = None,
+) -> layout.Layout:
+    """Return the layout of a network, with its kernels where they are chosen: found once for all that are alike."""
+    plan = layout.plan(sizes, batch_size, dtype, members)
+    if chosen is not None:
+        program.assemble(plan.layers, dtype, batch_size, chosen)
+    return plan
 
 
 def _restored(architecture: Architecture, regime: Regime, slots: list[Parameters]) -> Engine:

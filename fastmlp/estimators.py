@@ -14,6 +14,7 @@ from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from fastmlp import shortcuts
+from fastmlp.checkpoints import Checkpoints
 from fastmlp.fitting import CompiledFit
 from fastmlp.options import ACTIVATIONS
 
@@ -25,34 +26,21 @@ _EXTRA_CONSTRAINTS: dict[str, list[Any]] = {
     "callbacks": ["array-like", HasMethods("__iter__"), None],
     "scoring": [StrOptions(set(get_scorer_names())), callable, None],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "resume": ["boolean"],
+    "resume": ["boolean", Checkpoints],
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "input_dropout": [Interval(Real, 0, 1, closed="left")],
     "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
 }
-_OF_CLASSIFIER = tuple(sklearn.neural_network.MLPClassifier._get_param_names())
-_OF_REGRESSOR = tuple(sklearn.neural_network.MLPRegressor._get_param_names())
 
 
 class _Estimator(CompiledFit):
     """What both estimators add to scikit-learn's."""
 
-    def _take_extras(self, given: Mapping[str, Any]) -> None:
-        for name in self._extras:
-            setattr(self, name, given[name])
-
-    _extras: ClassVar[tuple[str, ...]] = (
-        "threads",
-        "time_budget",
-        "learning_rate_decay",
-        "callbacks",
-        "scoring",
-        "weight_decay",
-        "resume",
-        "dropout",
-        "input_dropout",
-        "clip_norm",
-    )
+    def _set_parameters(self, parent: Any, given: dict[str, Any]) -> None:
+        """Set the parameters, those of scikit-learn's class by its own constructor."""
+        del given["self"]
+        parent.__init__(self, **{name: given.pop(name) for name in shortcuts.parameter_names(parent)})
+        vars(self).update(given)
 
 
 class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
@@ -77,14 +65,20 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
     weight_decay : decoupled weight decay w: a step also takes learning_rate * w * W off the weights (AdamW; Loshchilov
         and Hutter, 2019, algorithm 2), for solver "adam"
     resume : with ``warm_start``, go on with the optimiser's state, the random numbers and the learning rate of the last
-        fit: N epochs and then M are the same, bit for bit, as N + M (with ``early_stopping``, from the best weights on)
+        fit: N epochs and then M are the same, bit for bit, as N + M. With ``early_stopping`` it goes on from the last
+        weights, not from the best ones that it restored, unless others have been set since.
+        ``fastmlp.Checkpoints()``, without ``warm_start``: go on from an earlier, shorter fit of an equal estimator on
+        the same data, as searches with ``resource="max_iter"`` make them
     dropout, input_dropout : probabilities with which a hidden unit, or an input, is left out of a row of a minibatch;
         the others grow by 1 / (1 - probability) (Srivastava et al., 2014)
     clip_norm : the most that the norm of a step's gradient, of all weights and biases, may be: longer ones are
-        shortened to it (Pascanu, Mikolov and Bengio, 2013, algorithm 1); for dense X
+        shortened to it (Pascanu, Mikolov and Bengio, 2013, algorithm 1). Of sparse X a step then takes time for all
+        weights, and not for its entries alone
 
     Attributes
     ----------
+    loss_curve_ : as scikit-learn's; of sparse X without ``clip_norm``, alpha's penalty in it is the mean of that before
+        and after the epoch, as steps do not look at all weights
     validation_loss_curve_ : the loss after each epoch on rows held out, without the penalty; of ``early_stopping`` or
         ``fit(..., X_val=, y_val=)``
     """
@@ -130,15 +124,12 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
         callbacks: Iterable[Callable[[Any], object]] | None = None,
         scoring: str | Callable[..., float] | None = None,
         weight_decay: float = 0.0,
-        resume: bool = False,
+        resume: bool | Checkpoints = False,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        given = dict(locals())
-        sklearn.neural_network.MLPClassifier.__init__(self, **{name: given[name] for name in _OF_CLASSIFIER})
-        self.class_weight, self.label_smoothing = class_weight, label_smoothing
-        self._take_extras(given)
+        self._set_parameters(sklearn.neural_network.MLPClassifier, dict(locals()))
 
     def fit(
         self,
@@ -217,14 +208,12 @@ class MLPRegressor(_Estimator, sklearn.neural_network.MLPRegressor):
         callbacks: Iterable[Callable[[Any], object]] | None = None,
         scoring: str | Callable[..., float] | None = None,
         weight_decay: float = 0.0,
-        resume: bool = False,
+        resume: bool | Checkpoints = False,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
         clip_norm: float | None = None,
     ) -> None:
-        given = dict(locals())
-        sklearn.neural_network.MLPRegressor.__init__(self, **{name: given[name] for name in _OF_REGRESSOR})
-        self._take_extras(given)
+        self._set_parameters(sklearn.neural_network.MLPRegressor, dict(locals()))
 
     def fit(
         self,

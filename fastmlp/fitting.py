@@ -17,14 +17,17 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
 from fastmlp import shortcuts, translate
+from fastmlp.checkpoints import Continuation, continuation_of
 from fastmlp.engine import Engine, Regime
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
 from fastmlp.kernels import update
+from fastmlp.optimizer import Optimizer
+from fastmlp.seeding import seeded
 from fastmlp.stochastic import StochasticFit
 from fastmlp.threads import thread_limit
-from fastmlp.visiting import to_visit
+from fastmlp.visiting import regime_for
 
 _OUTPUT_ACTIVATIONS = {
     "identity": lambda scores: scores,
@@ -47,6 +50,7 @@ class CompiledFit:
 
     _given: tuple[Any, Any] | None = None  # X_val and y_val while fit runs
     _divergence: str | None = None  # why training ended, where it diverged
+    _continuation: Continuation | None = None  # while fit runs
     # what scikit-learn's classes have
     alpha: float
     early_stopping: bool
@@ -56,7 +60,11 @@ class CompiledFit:
     _unpack: Callable[[NDArray[Any]], None]
     # what the estimators add
     class_weight: Any
+    resume: Any
     threads: int | None
+    warm_start: bool
+    # what is kept for later calls
+    _optimizer: Optimizer | None = None
 
     # ---- training ----
 
@@ -77,9 +85,13 @@ class CompiledFit:
         try:
             self._refuse_unused()
             weights = self._weights(y, sample_weight, incremental)
-            super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
+            if not (incremental or (self.warm_start and hasattr(self, "coefs_"))):
+                self._continuation = continuation_of(self, (X, y, weights, self._given))
+            with seeded(self):
+                super()._fit(X, y, sample_weight=weights, incremental=incremental)  # type: ignore[misc]
             if self._divergence is not None:
                 raise DivergedError(self._divergence)
+            vars(self).pop("_continuation", None)
             return self
         except BaseException as error:
             divergence = self._divergence
@@ -115,8 +127,11 @@ class CompiledFit:
             shortcuts.note_valid(self)
 
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
+        if self._continuation is not None and self._continuation.restore(self):
+            return
         super()._initialize(y, layer_units, dtype)  # type: ignore[misc]
         self.validation_loss_curve_: list[float] = []
+        self._optimizer = None
 
     def _fit_stochastic(
         self, X: Any, y: Any, sample_weight: Any, activations: Any, deltas: Any, coef_grads: Any, intercept_grads: Any,
@@ -125,7 +140,13 @@ class CompiledFit:
         if self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         given = None if self._given is None else check_held_out(self, *self._given)
-        StochasticFit(self, X, y, sample_weight, given, incremental).run()
+        found = None if self._continuation is None else self._continuation.found
+        if found is not None and found.has_converged:
+            return
+        self.n_iter_ = 0 if found is None else found.epochs
+        has_converged = StochasticFit(self, X, y, sample_weight, given, incremental).run()
+        if self._continuation is not None and has_converged is not None:
+            self._continuation.keep(self, has_converged)
 
     def _fit_lbfgs(self, X: Any, y: Any, sample_weight: Any, *scratch: Any) -> None:
         with self._evaluator(X, y, sample_weight) as self._evaluate:
@@ -154,8 +175,7 @@ class CompiledFit:
         dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
-        visits = to_visit(X, design.sizes[1])
-        engine = Engine(design, Regime(batch_size, update.ACCUMULATE, thread_limit(self.threads), *visits))
+        engine = Engine(design, regime_for(X, design.sizes[1], batch_size, update.ACCUMULATE, self.threads))
         rows = translate.as_rows(X, dtype)
         engine.compile(rows)
         with loss_and_gradient(

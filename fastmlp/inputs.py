@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.kernels.gather import READ_IN_PLACE
+from fastmlp.kernels.gather import READ_IN_PLACE, Rows, rows_of
+from fastmlp.kernels.sparse import sparse_rows_of
 
 ROWS_PER_CHECK = 4096
 
@@ -43,6 +44,11 @@ def check_matrix(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | N
     if sparse:
         return _as_entries(array, dtype, name)
     return np.require(_readable(array, dtype), requirements=["C", "A"])
+
+
+def rows_of_matrix(matrix: Any, scale: float, dtype: Any) -> Rows:
+    """Describe a matrix, as ``check_matrix`` returns it, to kernels that multiply it by ``scale``."""
+    return (sparse_rows_of if is_sparse(matrix) else rows_of)(matrix, scale, dtype)
 
 
 def _is_readable_matrix(X: object, columns: int) -> bool:

@@ -1,6 +1,7 @@
 """What an optimiser carries from epoch to epoch, with scikit-learn's learning rate schedules."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from fastmlp.kernels.update import Descent
 from fastmlp.schedule import correct_bias
 
 SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
-STEPS_AHEAD = 1024  # whose corrections are found at once
+BLOCK_STEPS = 1024  # whose corrections are found at once, for all fits
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 def rule_of(solver: str, momentum: float, nesterov: bool) -> Choice:
@@ -29,15 +31,15 @@ def rule_of(solver: str, momentum: float, nesterov: bool) -> Choice:
 
 @dataclass
 class Optimizer:
-    """The state of an optimiser. Its numbers for each weight lie in the engine, behind the weights."""
+    """The state of an optimiser. Its numbers for each weight lie in the engine, behind the weights that they are of."""
 
     engine: Engine
     learning_rate: float
     random: np.random.RandomState
     split: tuple[Ints, Ints] | None = None  # the rows that are trained on and those that are held out, if any are
     steps: int = 0
-    corrections: tuple[int, NDArray[np.float64]] = (0, np.zeros(0))  # of Adam's bias, from that step on
     order: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # of the last epoch, for the next shuffle
+    has_later_weights: bool = False  # whether the estimator was given the best ones back, and the engine has the last
 
     def go_on_from(self, last: "Optimizer", shuffled: bool) -> None:
         """Take up the state of an earlier call, with the order of its rows if these are ``shuffled`` on."""
@@ -45,28 +47,24 @@ class Optimizer:
             return
         self.learning_rate, self.steps = last.learning_rate, last.steps
         if shuffled and len(last.order) == len(self.order):
-            self.order = last.order
+            self.order = last.order.copy()
         for slot in range(1, len(self.engine.slots)):
             self.engine.write(last.engine.read(slot), slot)
 
     def next_order(self, shuffle: bool) -> Ints:
         """Return the order of the next epoch: the last one shuffled, by the draws that scikit-learn makes."""
         if shuffle:
-            swaps = np.arange(len(self.order))
-            self.random.shuffle(swaps)
-            self.order = self.order[swaps]
+            self.random.shuffle(self.order)
         return self.order
 
-    def rates(self, count: int, betas: tuple[float, float]) -> NDArray[np.float64]:
-        """Return the next learning rates, for Adam corrected for the bias of its averages, and count the steps."""
+    def corrections(self, count: int, betas: tuple[float, float]) -> Floats | float:
+        """Count the next steps, and return what multiplies their learning rates: of Adam, for its averages' bias."""
         first, self.steps = self.steps, self.steps + count
         if self.engine.regime.rule is not update.ADAM:
-            return np.full(count, self.learning_rate)
-        start, corrections = self.corrections
-        if not start <= first <= first + count <= start + len(corrections):
-            start, corrections = first, correct_bias(np.ones(count + STEPS_AHEAD), first, betas)
-            self.corrections = start, corrections
-        return self.learning_rate * corrections[first - start : first - start + count]
+            return 1.0
+        blocks = range(first // BLOCK_STEPS, (self.steps - 1) // BLOCK_STEPS + 1)
+        start = first - blocks.start * BLOCK_STEPS
+        return np.concatenate([_corrections(block, betas) for block in blocks])[start : start + count]
 
     def end_epoch(self, options: Any, rows_seen: int) -> None:
         """Let the learning rate change as an epoch ends. options: an estimator; rows_seen: since its first fit."""
@@ -85,6 +83,11 @@ class Optimizer:
             reason += " Learning rate too small."
         _say(options, f"{reason} Stopping.")
         return True
+
+
+@lru_cache(maxsize=64)
+def _corrections(block: int, betas: tuple[float, float]) -> Floats:
+    return correct_bias(np.ones(BLOCK_STEPS), block * BLOCK_STEPS, betas)
 
 
 def descent_of(options: Any) -> Descent:

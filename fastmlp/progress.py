@@ -5,9 +5,8 @@ from typing import Any
 Estimator = Any
 
 
-def note_loss(estimator: Estimator) -> None:
-    """Compare the last training loss with the best one, and count epochs without progress."""
-    loss = estimator.loss_curve_[-1]
+def note_loss(estimator: Estimator, loss: float) -> None:
+    """Compare an epoch's training loss with the best one, and count epochs without progress."""
     _count(estimator, loss > estimator.best_loss_ - estimator.tol)
     estimator.best_loss_ = min(loss, estimator.best_loss_)
 

@@ -4,8 +4,9 @@ Of a fit of 200 rows for 20 epochs, scikit-learn's checks of parameters and of d
 Whatever is not of the plainest kind goes through them as ever.
 """
 
-from copy import copy
+from collections.abc import Callable
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.preprocessing import LabelBinarizer
 
 from fastmlp import inputs
 
+MOST_KNOWN = 1024
 _VALID: set[tuple[Any, ...]] = set()
 
 
@@ -23,32 +25,36 @@ def parameter_names(kind: Any) -> tuple[str, ...]:
     return tuple(kind._get_param_names())
 
 
-def parameters_key(estimator: Any) -> tuple[Any, ...] | None:
+@cache
+def _getter(kind: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what gets all parameters of an estimator of that class, but for random_state."""
+    return attrgetter(*(name for name in parameter_names(kind) if name != "random_state"))
+
+
+def _parameters_key(estimator: Any) -> tuple[Any, ...] | None:
     """Return what tells an estimator's parameters from all others, None where they cannot be told so."""
     kind: Any = type(estimator)
-    key = [kind]
-    for name in parameter_names(kind):
-        value = getattr(estimator, name)
-        key.append(type(value))
-        if name != "random_state":
-            key.append(value)
-        elif not (value is None or (type(value) is int and value >= 0)):
-            return None
+    values, seed = _getter(kind)(estimator), estimator.random_state
+    if not (seed is None or (type(seed) is int and seed >= 0)):
+        return None
+    key = kind, values, tuple(map(type, values))
     try:
-        hash(tuple(key))
+        hash(key)
     except TypeError:
         return None
-    return tuple(key)
+    return key
 
 
 def are_known_to_be_valid(estimator: Any) -> bool:
     """Tell whether parameters like these have been found valid before."""
-    return parameters_key(estimator) in _VALID
+    return _parameters_key(estimator) in _VALID
 
 
 def note_valid(estimator: Any) -> None:
     """Remember that an estimator's parameters are valid."""
-    key = parameters_key(estimator)
+    key = _parameters_key(estimator)
+    if len(_VALID) == MOST_KNOWN:
+        _VALID.clear()
     if key is not None:
         _VALID.add(key)
 
@@ -65,18 +71,22 @@ def is_plain_matrix(X: Any) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _binarizer_of(dtype: np.dtype[Any], classes: tuple[Any, ...]) -> LabelBinarizer:
-    return LabelBinarizer().fit(np.array(classes, dtype))
+def _fitted_binarizer(dtype: np.dtype[Any], classes: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(vars(LabelBinarizer().fit(np.array(classes, dtype))))
+
+
+def _binarizer_of(classes: NDArray[Any]) -> LabelBinarizer:
+    """Return what ``LabelBinarizer().fit(classes)`` is."""
+    binarizer = LabelBinarizer.__new__(LabelBinarizer)
+    vars(binarizer).update(_fitted_binarizer(classes.dtype, tuple(classes.tolist())), classes_=classes)
+    return binarizer
 
 
 def plain_classes(X: Any, y: Any) -> tuple[LabelBinarizer, NDArray[np.bool_]] | None:
     """Return what scikit-learn makes of labels y (N,) of the rows X, None where its own checks must look."""
     if not (is_plain_matrix(X) and type(y) is np.ndarray and y.shape == X.shape[:1] and y.dtype.kind in "biuU"):
         return None
-    classes, numbers = np.unique(y, return_inverse=True)
+    classes = np.unique(y)
     if not 2 <= len(classes) <= len(y) // 2:  # scikit-learn warns of many classes
         return None
-    binarizer = copy(_binarizer_of(classes.dtype, tuple(classes.tolist())))
-    if len(classes) == 2:
-        return binarizer, numbers[:, None] == 1
-    return binarizer, numbers[:, None] == np.arange(len(classes))
+    return _binarizer_of(classes), y[:, None] == (classes if len(classes) > 2 else classes[1:])

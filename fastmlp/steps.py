@@ -1,5 +1,7 @@
 """What differs from minibatch to minibatch, as the compiled epoch reads it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,10 +32,13 @@ def steps_of(
     return steps
 
 
-def mean_loss(losses: Floats, steps: Floats) -> float:
-    """Return the mean of the losses of minibatches, each by its number of rows."""
+def mean_loss(losses: Floats, steps: Floats) -> Any:
+    """Return the mean of the losses of minibatches (..., minibatches), each by its number of rows.
+
+    An epoch's mean has the same bits alone and among those of others.
+    """
     rows = steps[:, ROWS_OF_STEP]
-    return float(losses @ rows / rows.sum())
+    return (losses * rows).sum(axis=-1) / rows.sum()
 
 
 def shares_of(order: NDArray[np.int64], batch_size: int, weights: Floats) -> Floats:

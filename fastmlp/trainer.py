@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp import inputs
 from fastmlp.architecture import Architecture
-from fastmlp.engine import Engine, Parameters, Regime
+from fastmlp.engine import Engine, Parameters
 from fastmlp.gradient import GRADIENT_ROWS, loss_and_gradient
 from fastmlp.history import History
 from fastmlp.kernels import update
 from fastmlp.kernels.activation import Choice
-from fastmlp.kernels.gather import Rows, rows_of
-from fastmlp.kernels.sparse import sparse_rows_of
+from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import NO_WEIGHTS
 from fastmlp.optimizer import rule_of
 from fastmlp.options import Options
@@ -24,9 +23,8 @@ from fastmlp.parameters import check_parameters, initial_parameters, sizes_of
 from fastmlp.state import TrainingState
 from fastmlp.stream import Stream
 from fastmlp.task import Classification, Task, task_of, untaught_task
-from fastmlp.threads import thread_limit
 from fastmlp.training import Callback, Samples, Source, Standing, train_epochs
-from fastmlp.visiting import to_visit
+from fastmlp.visiting import regime_for
 
 
 class Trainer:
@@ -205,14 +203,13 @@ class Trainer:
         sizes = (X.shape[1], *options.hidden, task.outputs)
         design = Architecture(sizes, np.dtype(options.dtype), options.activation, task.loss)
         chosen = rule or rule_of(options.solver, options.momentum, options.nesterov)
-        return Engine(design, Regime(batch_size, chosen, thread_limit(options.threads), *to_visit(X, sizes[1])))
+        return Engine(design, regime_for(X, sizes[1], batch_size, chosen, options.threads))
 
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
     def _rows(self, X: Any) -> Rows:
-        describe = sparse_rows_of if inputs.is_sparse(X) else rows_of
-        return describe(X, float(self.options.input_scale), self.options.dtype)
+        return inputs.rows_of_matrix(X, float(self.options.input_scale), self.options.dtype)
 
     def _held_out(self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, task: Task) -> Samples:
         try:

@@ -98,7 +98,7 @@ def train_epochs(
             losses, steps = _train_epoch(train, engine.regime.batch_size, options, source, schedule, standing)
             seconds = time.perf_counter() - began
             penalty = options.l2 * engine.sum_of_squares() if options.l2 else 0.0
-            loss = task.loss_factor * mean_loss(losses, steps) + penalty
+            loss = task.loss_factor * float(mean_loss(losses, steps)) + penalty
             if not (math.isfinite(loss) and engine.is_finite()):
                 engine.slots[...] = kept
                 raise DivergedError(_divergence(options, epoch, rate))

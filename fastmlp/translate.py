@@ -1,5 +1,6 @@
 """An estimator's attributes and scikit-learn's arrays, as the engine takes them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,7 @@ from numpy.typing import NDArray
 from fastmlp import inputs
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine
-from fastmlp.kernels.gather import Rows, rows_of
-from fastmlp.kernels.sparse import sparse_rows_of
+from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import NO_WEIGHTS, Targets, labels_of, values_of
 
 LOSSES = {"softmax": "softmax", "logistic": "logistic", "identity": "squared_error", "exp": "poisson"}
@@ -31,7 +31,7 @@ def parameters_of(estimator: Estimator) -> dict[str, NDArray[Any]]:
     return parameters | {f"b{l}": b for l, b in enumerate(estimator.intercepts_, 1)}
 
 
-def coefficients_of(parameters: dict[str, NDArray[Any]]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+def coefficients_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
     """Return an engine's parameters as ``coefs_`` and ``intercepts_``."""
     layers = range(1, len(parameters) // 2 + 1)
     return [parameters[f"W{l}"] for l in layers], [parameters[f"b{l}"] for l in layers]
@@ -39,8 +39,7 @@ def coefficients_of(parameters: dict[str, NDArray[Any]]) -> tuple[list[NDArray[A
 
 def as_rows(X: Any, dtype: Any) -> Rows:
     """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted."""
-    matrix = inputs.check_matrix(X, np.dtype(dtype))
-    return (sparse_rows_of if inputs.is_sparse(matrix) else rows_of)(matrix, 1.0, dtype)
+    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype)
 
 
 def as_targets(estimator: Estimator, y: NDArray[Any], sample_weight: Any, dtype: Any) -> Targets:

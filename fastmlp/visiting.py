@@ -1,17 +1,27 @@
-"""What of its inputs a first layer should visit, by what the data shows."""
+"""How to train on a matrix: what of its inputs a first layer should visit, by what the data shows."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.engine import Regime
 from fastmlp.inputs import is_sparse
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.zeros import GROUP, MOST_VISITED
+from fastmlp.threads import thread_limit
 
 SAMPLED_TILES = 64
 FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
+
+
+def regime_for(X: Any, units: int, batch_size: int, rule: Choice, threads: int | None, **others: Any) -> Regime:
+    """Return the regime to train on the matrix X in, a first layer of so many units behind it.
+
+    threads: as they were asked for; others: what else there is to say of a Regime
+    """
+    return Regime(batch_size, rule, thread_limit(threads), *to_visit(X, units), **others)
 
 
 def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,23 +11,27 @@ from scipy.sparse import csr_array
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import program, update
+from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes
 from fastmlp.kernels.sparse import sparse_rows_of
-from fastmlp.options import DTYPES
+from fastmlp.options import ACTIVATIONS, DTYPES
 
 
-def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
-    """Compile every kernel that training and predicting may need and keep them on disk; return the seconds it took.
+def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) -> float:
+    """Compile the kernels that training and predicting need and keep them on disk; return the seconds it took.
 
-    dtypes : of the networks that will be trained, "float32" or "float64" or both
-
-    Other activations than ReLU, dropout and clipping are left to the first fit that asks for them.
+    dtypes : of the networks that will be trained, "float32" or "float64" or both; None for "float32", or for both where
+        everything is asked for. scikit-learn's estimators, and so ours, train in float64 unless X is float32
+    everything : compile what is used less often as well, which takes twice as long: other activations than ReLU,
+        dropout and clipping. Without it the first fit that asks for one of these waits a few seconds
 
     What is compiled already is only loaded. Raises ValueError for another dtype.
     """
     began = time.perf_counter()
+    if dtypes is None:
+        dtypes = DTYPES if everything else "float32"
     chosen = (dtypes,) if isinstance(dtypes, str) else tuple(dtypes)
     for dtype in chosen:
         if dtype not in DTYPES:
@@ -35,7 +40,7 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype) for X in kinds]
-        for engine in _engines(dtype):
+        for engine in _engines(dtype, everything):
             rows = (sparse if engine.regime.visiting is ENTRIES else dense)[0]
             engine.compile(rows)
             engine.predictor.compile(rows)
@@ -43,12 +48,26 @@ def warmup(dtypes: str | Iterable[str] = ("float32",)) -> float:
     return time.perf_counter() - began
 
 
-def _engines(dtype: str) -> Iterator[Engine]:
-    """Yield networks that between them need every width of panel, first, hidden or last, and every rule and loss."""
-    for rule, vectors, visiting in product(update.SLOTS, PANEL_EFFICIENCY, (EVERYTHING, NONZEROS, ENTRIES)):
-        units = vectors * lanes(dtype)
-        for sizes in ((1, units, units, units), (1, units)):
-            regime = Regime(1, rule, 1, visiting, squares=visiting is not ENTRIES)
-            yield Engine(Architecture(sizes, np.dtype(dtype)), regime)
+def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
+    """Yield networks that between them need every kernel: a network for each that depends on what differs."""
+    for rule, units, visiting in product(update.SLOTS, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
+        plain = Regime(1, rule, 1, visiting, squares=visiting is not ENTRIES)
+        yield from _networks(dtype, units, plain)
+        if everything and rule is not update.ACCUMULATE:
+            yield from _networks(dtype, units, replace(plain, dropout=Dropout(0.5, 0.5), clip_norm=1.0))
     for loss in program.LOSSES:
         yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, update.SGD, 1))
+    others = [name for name in ACTIVATIONS if everything and name != "relu"]
+    for name, units, visiting in product(others, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
+        yield from _networks(dtype, units, Regime(1, update.SGD, 1, visiting), name)
+
+
+def _units(dtype: str) -> list[int]:
+    """Return a number of units for each width of panels."""
+    return [vectors * lanes(dtype) for vectors in PANEL_EFFICIENCY]
+
+
+def _networks(dtype: str, units: int, regime: Regime, activation: str = "relu") -> Iterator[Engine]:
+    """Yield networks in which such a layer is the first, a hidden, the last and the only one."""
+    for sizes in ((1, units, units, units), (1, units)):
+        yield Engine(Architecture(sizes, np.dtype(dtype), activation), regime)

@@ -9,6 +9,7 @@ keeps for each. Columns beyond the last unit and rows beyond the last input are 
 for ever, since no gradient reaches them.
 """
 
+import math
 import mmap
 from contextlib import suppress
 from typing import NamedTuple
@@ -207,7 +208,7 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: b
 
 def aligned(shape, dtype) -> np.ndarray:
     """Return zeros that start on a cache line, in huge pages where the system has such and it is worth it."""
-    count, item = int(np.prod(shape)), np.dtype(dtype).itemsize
+    count, item = math.prod(shape), np.dtype(dtype).itemsize
     memory, boundary = _memory(count * item)
     skip = -memory.ctypes.data % boundary
     return memory[skip : skip + count * item].view(dtype).reshape(shape)
@@ -218,7 +219,7 @@ def aligned_for_each(members: int, shape, dtype) -> np.ndarray:
 
     Processors fetch ahead of what they read, past the end: without a gap, what another member is about to write.
     """
-    row_bytes = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
+    row_bytes = math.prod(shape[1:]) * np.dtype(dtype).itemsize
     gap = ceil_div(GAP_BYTES, row_bytes) if members > 1 and row_bytes * shape[0] else 0
     return aligned((members, shape[0] + gap, *shape[1:]), dtype)
 

@@ -98,6 +98,7 @@ _RULES = {
     "nesterov": (_multiply_nesterov, _make_up_with_momentum),
     "adam": (_nothing_to_multiply, _make_up_adam),
     "accumulate": (_nothing_to_multiply, _nothing_to_make_up),
+    "keep": (_nothing_to_multiply, _nothing_to_make_up),  # its steps touch all weights
 }
 
 

@@ -155,6 +155,27 @@ def _descend(rule, shape, gradient, panel, i, descent):
     return None
 
 
+def begin(rule, shape, G, panel, first, last, descent):
+    """Before the rows of a panel that entries touch get their gradients: do to all what no other step could make up."""
+
+
+def _keep_decay(rule, shape, G, panel, first, last, descent):
+    nothing = zeros(shape, G)
+    for k in range(first, last):
+        descend(rule, shape, nothing, panel, k, descent)
+
+
+def _make_up_later(rule, shape, G, panel, first, last, descent):
+    pass
+
+
+@overload(begin)
+def _begin(rule, shape, G, panel, first, last, descent):
+    if isinstance(rule, ChoiceType):
+        return _keep_decay if rule.choice is KEEP else _make_up_later
+    return None
+
+
 @kernel
 def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
@@ -235,9 +256,10 @@ def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent
 def update_entries(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update``, visiting only the entries of sparse rows (kernels.sparse), whose columns may be any of the panel.
 
-    shape: one row and the panel's vectors
+    shape: one row and the panel's vectors. KEEP visits all rows, those without entries for the gradient of their decay
     """
     lists = lists_of(inputs)
+    begin(rule, shape, G, panel, first, last, descent)
     for t in range(lists.sizes[0, TOUCHED]):
         k = lists.touched[t, COLUMN]
         dW = zeros(shape, G)

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPRegressor
@@ -128,14 +129,50 @@ def test_half_of_the_units_are_dropped():
     assert abs(share - 0.5) < 0.005
 
 
-def test_sparse_X_takes_input_dropout_but_no_clipping():
-    from scipy.sparse import csr_array
+def sparse_data(inputs=30):
+    """Rows of which a minibatch has nothing in some columns, and in one column none has anything."""
+    random = np.random.default_rng(5)
+    X = random.normal(size=(40, inputs)) * (random.random((40, inputs)) < 0.05)
+    X[:, 4] = 0
+    return X, random.normal(size=(40, 2)) * 3
 
-    X, y = data()
-    X[np.abs(X) < 1] = 0
+
+@pytest.mark.parametrize("hidden", [(), (9,), (40, 6)], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"solver": "sgd", "momentum": 0.0}, {"solver": "sgd"}, {"weight_decay": 0.5}, {"dropout": 0.3}],
+    ids=["sgd", "nesterov", "adamw", "dropout"],
+)
+def test_sparse_X_is_clipped_as_dense_X_is(options, hidden):
+    X, y = sparse_data()
+    common = {"hidden_layer_sizes": hidden, "max_iter": 5, "batch_size": 8, "n_iter_no_change": 9, "alpha": 0.5}
+    common |= {"random_state": 0, "clip_norm": 0.3, "learning_rate_init": 0.05}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        sparse, dense = (MLPRegressor(**common, **options).fit(rows, y) for rows in (csr_array(X), X))
+        free = MLPRegressor(**common | {"clip_norm": None}, **options).fit(csr_array(X), y)
+    assert_allclose(sparse.loss_curve_, dense.loss_curve_, rtol=1e-10)
+    for got, expected in zip(sparse.coefs_ + sparse.intercepts_, dense.coefs_ + dense.intercepts_, strict=True):
+        assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
+    assert np.abs(free.coefs_[0] - sparse.coefs_[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bits_of_clipped_sparse_X_do_not_depend_on_threads(dtype):
+    random = np.random.default_rng(0)
+    X, y = (random.random((400, 900)) < 0.05).astype(dtype), random.normal(size=400)
+    common = {"hidden_layer_sizes": (64, 80), "max_iter": 2, "n_iter_no_change": 9, "random_state": 0, "clip_norm": 0.1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        one, two = (MLPRegressor(**common, threads=threads).fit(csr_array(X), y) for threads in (1, 2))
+    for p, q in zip(one.coefs_, two.coefs_, strict=True):
+        assert (p == q).all()
+    assert one.loss_curve_ == two.loss_curve_
+
+
+def test_sparse_X_takes_input_dropout():
+    X, y = sparse_data()
     model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=3, n_iter_no_change=9, random_state=0, input_dropout=0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         assert np.isfinite(model.fit(csr_array(X), y).loss_)
-    with pytest.raises(ValueError, match="clip_norm"):
-        model.set_params(clip_norm=1.0).fit(csr_array(X), y)

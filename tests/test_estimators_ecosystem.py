@@ -85,6 +85,29 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """
 
 
+# Two fits at a time, in processes, each so large that it would use all processors if it were alone
+TEAMS = """
+import threading
+import numpy as np
+from joblib import Parallel, delayed
+from fastmlp import MLPClassifier
+from fastmlp.threads import available_cpus
+def team(backend):
+    def look(figures):
+        seen.append(1 + sum(thread.name.startswith("fastmlp") for thread in threading.enumerate()))
+        return True
+    seen, random = [], np.random.default_rng(0)
+    model = MLPClassifier(256, batch_size=256, random_state=0, callbacks=[look])
+    model.fit(random.random((256, 64)), np.arange(256) % 2)
+    return seen[0]
+if __name__ == "__main__":
+    assert team("none") == available_cpus()
+    for backend in ("loky", "multiprocessing"):
+        teams = Parallel(n_jobs=2, backend=backend)(delayed(team)(backend) for _ in range(2))
+        assert sum(teams) <= max(2, available_cpus()), (backend, teams)
+"""
+
+
 def classifier(**options):
     return fastmlp.MLPClassifier(**{**QUICK, **options})
 
@@ -129,6 +152,13 @@ def test_grid_search(backend, no_workers_left):
 @pytest.mark.parametrize("program", [GRID, FORK], ids=["multiprocessing", "fork"])
 def test_in_processes_that_were_forked_from_one_that_trained(program):
     run("import warnings; warnings.simplefilter('ignore', DeprecationWarning)  # of threads, Python 3.12\n" + program)
+
+
+def test_processes_share_the_processors(tmp_path):
+    program = tmp_path / "teams.py"
+    program.write_text(TEAMS)
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "FASTMLP_NUM_THREADS"))
+    run(f"import runpy; runpy.run_path({str(program)!r}, run_name='__main__')", **environment)
 
 
 @pytest.mark.parametrize(

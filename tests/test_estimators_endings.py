@@ -187,6 +187,28 @@ def test_ctrl_c_leaves_a_usable_model(early_stopping):
         assert len(model.partial_fit(X, y).loss_curve_) == 5
 
 
+ENDINGS = {
+    "patience": {"n_iter_no_change": 4, "max_iter": 99},
+    "max_iter": {},
+    "a callback": {"callbacks": [lambda figures: figures.epoch == 11]},
+    "Ctrl-C": {"callbacks": [interrupting(11)]},
+    "a budget": {"time_budget": 1e-9, "max_iter": 99},
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
+@pytest.mark.filterwarnings("ignore:Training interrupted", "ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_best_weights_are_restored_however_training_ends(ending):
+    X_train, y_train, X_val, y_val = HALVES
+    options = {"early_stopping": True, "scoring": "neg_log_loss", "learning_rate_init": 0.3, **ending}
+    model = classifier(**options).fit(X_train, y_train, X_val=X_val, y_val=y_val)
+    np.testing.assert_allclose(
+        get_scorer("neg_log_loss")(model, X_val, y_val), max(model.validation_scores_), rtol=1e-9
+    )
+    if len(model.validation_scores_) > 1:
+        assert np.argmax(model.validation_scores_) < len(model.validation_scores_) - 1
+
+
 # ---- divergence ----
 
 DIVERGING = {"solver": "sgd", "activation": "identity", "learning_rate_init": 1e10, "hidden_layer_sizes": (8, 8)}

@@ -165,15 +165,6 @@ def test_threads_do_not_matter(solver, kind):
     np.testing.assert_array_equal(two.predict(X), one.predict(X))
 
 
-@pytest.mark.parametrize("solver", RATES)
-@pytest.mark.parametrize("kind", ["binary", "counts"])
-def test_resuming_is_as_if_training_had_never_ended(kind, solver):
-    X, y = table(kind)
-    whole = new_model(kind, solver=solver, shuffle=True, max_iter=9).fit(X, y)
-    parts = new_model(kind, solver=solver, shuffle=True, warm_start=True, resume=True, max_iter=4).fit(X, y)
-    assert_same(parts.set_params(max_iter=5).fit(X, y), whole)
-
-
 @pytest.mark.parametrize(
     "wrong",
     [

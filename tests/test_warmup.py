@@ -27,6 +27,61 @@ def test_after_a_warmup_no_training_compiles(tmp_path):
     assert "compiling" not in run(TRAIN, NUMBA_CACHE_DIR=tmp_path)[1]
 
 
+# Compiling everything takes a minute. So nothing is compiled or run here: kernels are named, first those that fits of
+# every kind ask for, then those that warmup asks for.
+NAMES = """
+import sys, warnings; warnings.simplefilter("ignore")
+from contextlib import contextmanager
+import numpy as np
+from scipy import sparse
+from fastmlp import MLPClassifier, engine, predictor, warm
+from fastmlp.kernels import gather, program
+from fastmlp.options import ACTIVATIONS
+
+names = set()
+
+def name(dispatcher, arguments):
+    names.add(" ".join((dispatcher.py_func.__name__, *map(str, arguments))))
+    return 0
+
+@contextmanager
+def trainer(self, rows, repeated=False):
+    yield lambda rows, targets, order, steps, descent: np.zeros(len(steps))
+
+program.address_of = gather.address_of = name
+engine.entry_of = predictor.entry_of = lambda dispatcher, arguments: None
+engine.Engine.trainer = trainer
+predictor.Predictor._run = lambda self, way, rows, first, last, probabilities, out: True
+
+if sys.argv[1:] == ["fits"]:
+    random = np.random.default_rng(0)
+    X = (random.random((40, 30)) * (random.random((40, 30)) >= 0.9)).astype("float32")
+    options = [{"activation": activation} for activation in ACTIVATIONS]
+    options += [{"dropout": 0.5}, {"input_dropout": 0.5}, {"alpha": 0.0}]
+    options += [{"clip_norm": 1.0, **solver} for solver in ({}, {"solver": "sgd"}, {"solver": "sgd", "momentum": 0.0})]
+    for some in options:
+        for hidden in ((), (7,), (33, 20), (100, 50)):
+            for rows in (X, X + 1, sparse.csr_array(X)):
+                model = MLPClassifier(hidden, **some, max_iter=1, batch_size=20).fit(rows, np.arange(40) % 3)
+                for few in (rows, rows[:1]):
+                    model.predict_proba(few)
+else:
+    warm.warmup("float32", everything=sys.argv[1:] == ["everything"])
+print(*names, sep="\\n")
+"""
+
+
+def names(what):
+    return set(run(f"import sys; sys.argv[1:] = [{what!r}]\n" + NAMES)[0].splitlines())
+
+
+def test_everything_is_all_that_the_estimators_use():
+    fits = names("fits")
+    assert len(fits) > 50
+    assert fits <= names("everything")
+    assert not fits <= names("what is used most")
+
+
 def test_a_dtype_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match=r"dtypes.*float16"):
         fastmlp.warmup("float16")
@@ -35,6 +90,13 @@ def test_a_dtype_that_does_not_exist_is_refused():
 def test_the_command(capsys):
     assert main(["warmup"]) == 0
     assert "ready" in capsys.readouterr().out
+
+
+def test_the_command_for_everything(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("fastmlp.warm._engines", lambda *given: asked.append(given) or ())
+    assert main(["warmup", "--all"]) == main(["warmup", "--all", "--dtype", "float64"]) == main(["warmup"]) == 0
+    assert asked == [("float32", True), ("float64", True), ("float64", True), ("float32", False)]
 
 
 @pytest.mark.parametrize(("arguments", "code"), [([], 2), (["nothing"], 2), (["--help"], 0), (["--version"], 0)])

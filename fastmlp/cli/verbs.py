@@ -155,14 +155,19 @@ def _add_warmup_options(parser: ArgumentParser) -> None:
         "--dtype",
         action="append",
         choices=("float32", "float64"),
-        help="of the networks to come; may be given twice (default: float32)",
+        help="of the networks to come; may be given twice (default: float32, with --all both)",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also what is used less often, in twice the time: activations but ReLU, dropout, clipping",
     )
 
 
 def _warmup(arguments: Namespace, progress: Progress) -> int:
     from fastmlp.warm import warmup
 
-    print(f"kernels ready after {warmup(getattr(arguments, 'dtype', ['float32'])):.1f} s")
+    print(f"kernels ready after {warmup(getattr(arguments, 'dtype', None), hasattr(arguments, 'all')):.1f} s")
     return OK
 
 

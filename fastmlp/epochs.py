@@ -1,0 +1,68 @@
+"""The epochs of an estimator: orders of rows, and steps with their rates, several epochs at once if they are short."""
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.course import Course
+from fastmlp.kernels.dropout import NO_DROPOUT
+from fastmlp.kernels.targets import NO_WEIGHTS
+from fastmlp.kernels.update import COLUMNS, DECAY, FIRST, RATE, SEED, SHARE, SHRINKAGE
+from fastmlp.steps import shares_of, steps_of
+
+Floats = NDArray[np.float64]
+
+
+class Epochs:
+    """What comes next of a course, whose optimiser moves on with each call.
+
+    steps: (minibatches, COLUMNS), what the steps of an epoch have in common with those of the next
+    learning_rate: of the last epoch
+    """
+
+    def __init__(self, estimator: Any, course: Course) -> None:
+        self._estimator, self._course = estimator, course
+        self.steps = _steps_of_an_epoch(course.count, course.engine.regime.batch_size, float(estimator.alpha))
+        self.learning_rate = course.optimizer.learning_rate
+
+    def next(self, count: int) -> tuple[NDArray[np.int64], Floats]:
+        """Return the order of rows (count * rows,) and the steps (count * minibatches, COLUMNS) of the next epochs."""
+        course, estimator, optimizer = self._course, self._estimator, self._course.optimizer
+        rows, per_epoch = course.count, len(self.steps)
+        orders, rates = np.empty((count, rows), np.int64), np.empty((count, 1))
+        steps = np.empty((count, per_epoch, COLUMNS))
+        steps[...] = self.steps
+        for e in range(count):
+            orders[e] = optimizer.next_order(estimator.shuffle)
+            rates[e] = self.learning_rate = optimizer.learning_rate
+            if course.engine.regime.dropout != NO_DROPOUT:
+                steps[e, :, SEED] = self._seeds(per_epoch)
+            optimizer.end_epoch(estimator, estimator.t_ + (e + 1) * rows)
+        if course.train_rows is not None:
+            orders = course.train_rows[orders]
+        if course.targets.weights.size:
+            self._weigh(orders, steps)
+        corrections = optimizer.corrections(count * per_epoch, (estimator.beta_1, estimator.beta_2))
+        steps[:, :, FIRST] += np.arange(0, count * rows, rows)[:, None]
+        steps[:, :, RATE] = rates * np.reshape(corrections, (-1, per_epoch if np.ndim(corrections) else 1))
+        steps[:, :, SHRINKAGE] = rates * estimator.weight_decay
+        return orders.reshape(-1), steps.reshape(-1, COLUMNS)
+
+    def _seeds(self, count: int) -> Floats:
+        """Draw what tells the steps' dropout apart; without it, scikit-learn's random numbers stay as they are."""
+        return np.asarray(self._course.optimizer.random.randint(0, 2**32, count, np.uint32), np.float64)
+
+    def _weigh(self, orders: NDArray[np.int64], steps: Floats) -> None:
+        """Let rows count what they weigh among those of their minibatch."""
+        for order, epoch in zip(orders, steps, strict=True):
+            shares = shares_of(order, self._course.engine.regime.batch_size, self._course.targets.weights)
+            epoch[:, SHARE], epoch[:, DECAY] = shares, self._estimator.alpha * shares
+
+
+@lru_cache(maxsize=64)
+def _steps_of_an_epoch(rows: int, batch_size: int, alpha: float) -> Floats:
+    """Return the steps of rows that count the same, without rates: found once for all fits that are alike."""
+    shares = shares_of(np.arange(rows), batch_size, NO_WEIGHTS)
+    return steps_of(rows, batch_size, 0.0, shares, alpha * shares)
