@@ -6,6 +6,7 @@ they are sent again, and the trials that waited for them are run again.
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import uuid
@@ -36,13 +37,33 @@ def cluster(address: str, problem: Problem, jobs: int | None) -> Iterator[Worker
     where there is no scheduler, or no worker.
     """
     need("distributed", "dask", "tuning on a cluster")
+    from distributed.comm import CommClosedError
+
     with ExitStack() as opened:
+        opened.enter_context(_quiet("distributed.client", "distributed.scheduler"))
         if address == LOCAL:
             address = opened.enter_context(_processes(thread_limit(jobs))).scheduler_address
         client = opened.enter_context(_connected(address))
         # Pruning may wait for the study's disk: not in the thread in which Dask hears from the scheduler
         judging = opened.enter_context(ThreadPoolExecutor(1, "fastmlp-judge"))
-        yield _Cluster(client, problem, jobs, judging)
+        try:
+            yield _Cluster(client, problem, jobs, judging)
+        except CommClosedError as error:
+            raise OSError(f"dask: the scheduler {address} has gone; a study in a storage can go on") from error
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Let loggers of Dask be silent about losses, which are made up for or raised here."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _processes(count: int) -> Any:

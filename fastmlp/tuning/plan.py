@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastmlp.config import Config
-from fastmlp.options import Options
 from fastmlp.tuning.space import Space, examples_of, options_of
 
 
@@ -45,6 +44,6 @@ class Plan:
         """Refuse, before any trial runs, a space with values that cannot be, or that cannot go together."""
         for params in examples_of(space):
             try:
-                Options(**self.trainer_options(params))
+                self.config(params)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"space holds what no trial can be run with: {error}") from None

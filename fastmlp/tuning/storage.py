@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from json import JSONDecodeError
 from typing import Any
 
 from fastmlp.extras import need
@@ -20,7 +20,7 @@ def opened(storage: str | None) -> Iterator[Any]:
     Raises OSError of one line, without a password, where it fails, ValueError for what is no storage, ImportError where
     its driver is absent.
     """
-    with _errors(storage, OSError, RuntimeError, JSONDecodeError):
+    with _errors(storage, OSError, RuntimeError, json.JSONDecodeError):
         kept = _open(storage)
     try:
         with _errors(storage):
@@ -47,10 +47,25 @@ def _open(storage: str | None) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     if storage.startswith(JOURNAL):
-        return JournalStorage(JournalFileBackend(storage.removeprefix(JOURNAL)))
+        path = storage.removeprefix(JOURNAL)
+        _refuse_other_files(path)
+        return JournalStorage(JournalFileBackend(path))
     # Trials may take longer than a server keeps idle connections
     options = {} if storage.startswith("sqlite") else {"pool_pre_ping": True}
     return RDBStorage(_with_driver(storage), engine_kwargs=options)
+
+
+def _refuse_other_files(path: str) -> None:
+    """Raise OSError for a file that holds something else than a journal, which Optuna would write to all the same."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline()
+        if line and "op_code" not in json.loads(line):
+            raise ValueError
+    except FileNotFoundError:
+        pass
+    except (ValueError, TypeError):
+        raise OSError("it is no journal of a study") from None
 
 
 @contextmanager
