@@ -69,7 +69,7 @@ def _quiet(*names: str) -> Iterator[None]:
 def _processes(count: int) -> Any:
     from distributed import LocalCluster
 
-    return LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None, preload=[__name__])
+    return LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address="127.0.0.1:0", preload=[__name__])
 
 
 def _connected(address: str) -> Client:
@@ -113,7 +113,7 @@ class _Cluster:
     def stop(self, running: Iterable[Future[Outcome]]) -> None:
         """End trials as Workers say."""
         names = [self._names[future] for future in running if future in self._names]
-        if not names:
+        if not names or self._client.status != "running":  # Dask would wait for a scheduler that has gone
             return
         with suppress(OSError, TimeoutError):  # whoever cannot be told is not heard of either
             self._client.run(_end, names, STOPPED, on_error="ignore")
