@@ -96,6 +96,8 @@ def _distribution(name: str, form: Any) -> Any:
         for end in ("low", "high", "step"):
             if end in form:
                 (whole if name in _WHOLE else number)(end, form[end], least=0)
+        if form["low"] > form["high"]:
+            raise ValueError(f"low must be at most high, got {form['low']} and {form['high']}")
         if name in _WHOLE:
             return optuna.distributions.IntDistribution(**form)
         return optuna.distributions.FloatDistribution(**form)

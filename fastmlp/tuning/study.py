@@ -124,7 +124,6 @@ def keep(study: Study, trial: Trial, outcome: Outcome) -> bool:
     One that was stopped does not: it goes on running for the study, and is run again later. Nor does one that another
     process, which went on with the study, took for cut off and runs again.
     """
-    from optuna.exceptions import UpdateFinishedTrialError
     from optuna.trial import TrialState
 
     if outcome.state == STOPPED:
@@ -132,7 +131,7 @@ def keep(study: Study, trial: Trial, outcome: Outcome) -> bool:
     end: dict[str, Any] = {"state": TrialState.PRUNED}
     if outcome.state in (COMPLETE, DIVERGED):
         end = {"values": outcome.value}
-    with suppress(UpdateFinishedTrialError):
+    with suppress(RuntimeError):  # of Optuna, where the trial is at its end already
         for name in _ATTRIBUTES:
             trial.set_user_attr(name, getattr(outcome, name))
         return study.tell(trial, **end, skip_if_finished=True).state != TrialState.FAIL
