@@ -43,12 +43,15 @@ def cluster(address: str, problem: Problem, jobs: int | None) -> Iterator[Worker
         opened.enter_context(_quiet("distributed.client", "distributed.scheduler"))
         if address == LOCAL:
             address = opened.enter_context(_processes(thread_limit(jobs))).scheduler_address
-        client = opened.enter_context(_connected(address))
         # Pruning may wait for the study's disk: not in the thread in which Dask hears from the scheduler
         judging = opened.enter_context(ThreadPoolExecutor(1, "fastmlp-judge"))
+        client = opened.enter_context(_connected(address))
         try:
             yield _Cluster(client, problem, jobs, judging)
-        except CommClosedError as error:
+        except Exception as error:
+            # Dask has many errors for it, depending on what it was about to do, and some before its status says so
+            if client.status == "running" and not isinstance(error, CommClosedError):
+                raise
             raise OSError(f"dask: the scheduler {address} has gone; a study in a storage can go on") from error
 
 
@@ -112,7 +115,7 @@ class _Cluster:
 
     def stop(self, running: Iterable[Future[Outcome]]) -> None:
         """End trials as Workers say."""
-        names = [self._names[future] for future in running if future in self._names]
+        names = [name for future in running if (name := self._names.get(future)) is not None]
         if not names or self._client.status != "running":  # Dask would wait for a scheduler that has gone
             return
         with suppress(OSError, TimeoutError):  # whoever cannot be told is not heard of either

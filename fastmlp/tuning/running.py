@@ -95,9 +95,8 @@ class Running:
                 self._end(future)
 
     def _keep_what_ended(self) -> None:
-        for future in wait(self._running).done:
-            if not future.cancelled():
-                self._end(future)
+        for future in wait([each for each in self._running if not each.cancelled()]).done:
+            self._end(future)
 
     def _end(self, future: Future[Outcome]) -> None:
         """Write down what came of a trial."""
