@@ -10,7 +10,7 @@ from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
-from fastmlp.options import Options, number, one_of, whole
+from fastmlp.options import SOLVERS, Options, number, one_of, whole
 
 TRAINER_OPTIONS = tuple(
     each.name
@@ -41,6 +41,7 @@ def _defaults(is_images: bool, given: Mapping[str, Any] = MappingProxyType({})) 
     options: dict[str, Any] = {**_DEFAULTS[is_images], **given}
     if "learning_rate_decay" in given:  # which a linear schedule would leave without effect
         options.setdefault("learning_rate_schedule", "decay")
+    one_of("solver", options["solver"], SOLVERS)  # which says what further defaults are
     options = {**asdict(Options()), **_STEP_DEFAULTS[is_images, options["solver"]], **options}
     return {name: options[name] for name in TRAINER_OPTIONS}
 
@@ -79,9 +80,13 @@ class Config:
             raise TypeError(f"there is no option {unknown[0]!r}; there are {known}")
 
     def completed(self, is_images: bool, rows: int) -> Config:
-        """Return the same with every option of the Trainer, given so many training rows; a seed of None is drawn."""
+        """Return the same with every option of the Trainer, given so many training rows; a seed of None is drawn.
+
+        Raises ValueError or TypeError for options that cannot be.
+        """
         given = {name: value for name, value in self.trainer.items() if value is not None}
         options = _defaults(is_images, given)
+        Options(**options)
         steps = options["max_steps"]
         if steps is not None and "epochs" not in given:
             options["epochs"] = math.ceil(steps / math.ceil(rows / options["batch_size"]))

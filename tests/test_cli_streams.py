@@ -141,14 +141,14 @@ def test_a_program_that_handles_sigint_itself_keeps_its_handler(capsys):
 # Terminals
 
 
-def run_on_terminal(*arguments, columns=80, **environment):
+def run_on_terminal(*arguments, columns=80, command=COMMAND, **environment):
     """Run with stdout and stderr on one pseudo-terminal; return the exit code and what it was sent."""
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
     with subprocess.Popen(
-        [*COMMAND, *arguments],
+        [*command, *arguments],
         stdout=theirs,
         stderr=theirs,
         env={**plain, "TERM": "xterm-256color", **environment},

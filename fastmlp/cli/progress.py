@@ -10,8 +10,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.live import Live
 
+    from fastmlp.cli.trials import Trials
     from fastmlp.history import EpochFigures
 
 # A live line is drawn at most this often: epochs of a small data set take less than a millisecond.
@@ -34,6 +36,10 @@ class Progress(ABC):
     @abstractmethod
     def epoch(self, figures: EpochFigures) -> None:
         """Show an epoch's figures; a callback for Trainer."""
+
+    @abstractmethod
+    def trial(self, line: str, trials: Trials) -> None:
+        """Show that a trial of a search has ended: a line about it, and all so far."""
 
     def warn(self, text: str) -> None:
         """Show a warning, which is never silenced."""
@@ -91,6 +97,10 @@ class PlainProgress(Progress):
         ]
         self.message(f"epoch {figures.epoch}/{figures.epochs} ({percent(figures)}): {', '.join(parts)}")
 
+    def trial(self, line: str, trials: Trials) -> None:
+        """One line per trial."""
+        self.message(line)
+
     def close(self) -> None:
         """Every line is finished already."""
 
@@ -142,6 +152,19 @@ class LiveProgress(Progress):
         head = f"epoch {figures.epoch}/{figures.epochs} {percent(figures)}"
         self._draw(head, "  " + "  ".join(parts), at_once=figures.epoch == figures.epochs)
 
+    def trial(self, line: str, trials: Trials) -> None:
+        """A table of the best trials, which makes room for what is printed at the end."""
+        from rich.box import SIMPLE_HEAD
+        from rich.table import Table
+
+        heads, *rows = trials.rows()
+        table = Table(title=trials.headline, title_justify="left", box=SIMPLE_HEAD)
+        for head in heads:
+            table.add_column(head, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        self._show(table, at_once=len(trials.ended) == trials.total, transient=True)
+
     def close(self) -> None:
         """Leave the last figures standing, and the cursor on the line below."""
         if self.live is not None:
@@ -149,22 +172,26 @@ class LiveProgress(Progress):
             self.live = None
 
     def _draw(self, head: str, rest: str, at_once: bool) -> None:
-        from rich.live import Live
         from rich.text import Text
+
+        # Cropped, never wrapped: a second line would be left behind by the next drawing.
+        self._show(Text.assemble((head, "bold cyan"), rest, no_wrap=True, overflow="crop"), at_once)
+
+    def _show(self, shown: RenderableType, at_once: bool, transient: bool = False) -> None:
+        from rich.live import Live
 
         if self.live is None:
             at_once = True
             # No refreshing thread: it would take time from the training threads on a machine with few CPUs.
             self.live = Live(console=self.console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+            self.live.transient = transient
             self.live.start()
         now = time.perf_counter()
         is_due = at_once or now - self.last_drawing >= _SECONDS_BETWEEN_DRAWINGS
         if is_due:
             self.last_drawing = now
-        # Cropped, never wrapped: a second line would be left behind by the next drawing.
-        line = Text.assemble((head, "bold cyan"), rest, no_wrap=True, overflow="crop")
         # Figures that are not drawn are handed over all the same: close() leaves the newest standing.
-        self.live.update(line, refresh=is_due)
+        self.live.update(shown, refresh=is_due)
 
 
 def print_error_line(text: str) -> None:

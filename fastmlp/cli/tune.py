@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from fastmlp.cli.arguments import EPILOG, UsageError, add_config_options, add_output_options, arguments_of, new_parser
 from fastmlp.cli.option_types import number, positive_integer
+from fastmlp.cli.trials import Trials, print_rows
 from fastmlp.command import command_of
 
 if TYPE_CHECKING:
     from fastmlp.cli.progress import Progress
-    from fastmlp.tuning.search import TrialFigures, Tuning
+    from fastmlp.tuning.search import Tuning
 
 _DESCRIPTION = "Search for the options with which a network learns best, measured on validation rows."
-SHOWN = 10
-"""How many trials the table holds."""
 
 
 def parse_tune(argv: Sequence[str], program: str) -> Namespace:
@@ -26,13 +25,21 @@ def parse_tune(argv: Sequence[str], program: str) -> Namespace:
     add = parser.add_argument_group("search").add_argument
     add("--trials", type=positive_integer, metavar="N", help="how many to run (default: 10)")
     add("--sampler", choices=("random", "tpe", "grid"), help="how trials are chosen (default: random)")
-    add("--prune", action="store_true", help="end trials early that are unlikely to become the best (Hyperband)")
+    add(
+        "--prune",
+        action="store_const",
+        const="hyperband",
+        help="end trials early that are unlikely to become the best",
+    )
+    pruners = ("hyperband", "median")
+    add("--pruner", dest="prune", choices=pruners, help="how to tell which (default with --prune: hyperband)")
     add(
         "--jobs",
         type=positive_integer,
         metavar="N",
         help="trials at a time, a thread each (default: the CPUs there are)",
     )
+    add("--dask", metavar="ADDRESS", help="run trials on a Dask cluster: its scheduler's address, or local: processes")
     add(
         "--time-budget",
         type=number("above 0", lambda value: value > 0),
@@ -42,7 +49,7 @@ def parse_tune(argv: Sequence[str], program: str) -> Namespace:
     add("--metric", choices=("accuracy", "r2", "loss"), help="what to search for (default: accuracy, of values r2)")
     add("--space", metavar="FILE", help="a TOML file of ranges and choices (default: rate, decay and L2 of the report)")
     add("--storage", metavar="URL", help="where to keep trials: journal:FILE, or SQLite, PostgreSQL, MySQL by its URL")
-    add("--study", metavar="NAME", help="its name in the storage; one that is there is gone on with")
+    add("--study", metavar="NAME", help="its name in the storage or --out; one that is there is gone on with")
     add("--out", metavar="DIR", help="keep the trials, the best model and a report in a new folder")
     add("--overwrite", action="store_true", help="let --out replace an earlier search (default: refuse)")
     add_output_options(parser)
@@ -56,19 +63,23 @@ def run_tune(arguments: Namespace, progress: Progress) -> int:
     from fastmlp.tuning import tune
 
     options = arguments.options
-    if "study" in options and "storage" not in options:
-        raise UsageError("--study needs --storage")
-    best: list[TrialFigures] = []
-
-    def watch(figures: TrialFigures) -> None:
-        best.append(figures)
-        progress.message(_line(figures, options.get("trials", 10)))
-
-    found = tune(**options, watch=watch, say=progress.message, progress=progress.downloading)
+    if "study" in options and not {"storage", "out"} & set(options):
+        raise UsageError("--study needs --storage or --out")
+    if "overwrite" in options and "out" not in options:
+        raise UsageError("--overwrite needs --out")
+    so_far = Trials(options.get("trials", 10), options.get("metric"))
+    found = tune(
+        **options,
+        watch=lambda figures: progress.trial(so_far.add(figures), so_far),
+        say=progress.message,
+        progress=progress.downloading,
+    )
+    progress.close()
     if arguments.json:
         print_json(report_of(found))
     else:
-        print_trials(found)
+        print_rows(Trials(len(found.trials), found.metric, list(found.trials)).rows())
+        print(f"\n{command_of(found.config)}")
     return INTERRUPTED if found.interrupted else OK
 
 
@@ -78,34 +89,4 @@ def report_of(found: Tuning) -> dict[str, Any]:
         {"number": t.number, "params": dict(t.params), "value": t.value, "state": t.state, "seconds": t.seconds}
         for t in found.trials
     ]
-    return {
-        "best_params": dict(found.best_params),
-        "best_value": found.best_value,
-        "metric": found.metric,
-        "trials": trials,
-        "interrupted": found.interrupted,
-    }
-
-
-def print_trials(found: Tuning) -> None:
-    """Print the best trials, best first, then the best configuration as a command."""
-    sign = -1 if found.metric == "loss" else 1
-    order = sorted(found.trials, key=lambda trial: -sign * trial.value)[:SHOWN]
-    rows = [["trial", found.metric, "state", "seconds", *order[0].params]]
-    for trial in order:
-        values = [_short(value) for value in trial.params.values()]
-        rows.append([str(trial.number), f"{trial.value:.4f}", trial.state, f"{trial.seconds:.2f}", *values])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)))
-    print(f"\n{command_of(found.config)}")
-
-
-def _short(value: Any) -> str:
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-
-def _line(figures: TrialFigures, trials: int) -> str:
-    params = ", ".join(f"{name} {_short(value)}" for name, value in figures.params.items())
-    state = "" if figures.state == "complete" else f" ({figures.state})"
-    return f"trial {figures.number + 1}/{trials}{state}: {figures.value:.4f} with {params}; {figures.seconds:.2f} s"
+    return {"best_params": dict(found.best_params), "best_value": found.best_value, "trials": trials}

@@ -28,9 +28,9 @@ class Metric:
         return {"accuracy": 0.0, "r2": -math.inf, "loss": math.inf}[self.name]
 
     def of(self, figures: EpochFigures) -> float:
-        """Return the figure of an epoch."""
+        """Return the figure of an epoch; what is no number is the worst, and nothing that a study could keep."""
         value = getattr(figures, self.field)
-        return self.worst if value is None else float(value)
+        return self.worst if value is None or math.isnan(value) else float(value)
 
     def best(self, values: Sequence[float]) -> float:
         """Return the best of some figures."""

@@ -21,7 +21,8 @@ from fastmlp.report.shell import page, section
 from fastmlp.report.table import pairs_table, table
 
 if TYPE_CHECKING:
-    from fastmlp.tuning.search import TrialFigures, Tuning
+    from fastmlp.tuning.running import TrialFigures
+    from fastmlp.tuning.search import Tuning
 
 MOST_ROWS = 200
 _TRIAL, _BEST = range(2)  # colours
@@ -56,7 +57,7 @@ def _progress(found: Tuning) -> Markup:
     best: list[float] = []
     for trial in found.trials:
         best.append(trial.value if not best else _better(found, best[-1], trial.value))
-    x = [trial.number + 1 for trial in found.trials]
+    x = [trial.number for trial in found.trials]
     series = [Series("best so far", best, _BEST), Series("trial", [trial.value for trial in found.trials], _TRIAL)]
     chart = line_chart(Lines(x, series, AxisTitle("trial", whole=True), _axis(found)))
     return section("Trials", figure("The best over time", f"{plural(len(x), 'trial')}", chart))
@@ -94,7 +95,7 @@ def _coordinates(found: Tuning) -> Markup:
 def _curves(found: Tuning) -> Markup:
     trials = sorted(found.trials, key=lambda trial: trial.value, reverse=found.metric != "loss")
     longest = max(len(trial.values) for trial in trials)
-    series = [Series(f"trial {t.number + 1}", t.values, _BEST if i == 0 else _TRIAL) for i, t in enumerate(trials)]
+    series = [Series(f"trial {t.number}", t.values, _BEST if i == 0 else _TRIAL) for i, t in enumerate(trials)]
     lines = Lines(range(1, longest + 1), series, AxisTitle("epoch", whole=True), _axis(found), labelled=1)
     return section("Curves", figure(f"Validation {found.metric} by epoch", "every trial", line_chart(lines)))
 
@@ -109,7 +110,7 @@ def _row(found: Tuning, trial: TrialFigures) -> Sequence[str]:
     params = (trial.params.get(name, "") for name in found.best_params)
     written = (number(value) if isinstance(value, float) else str(value) for value in params)
     value = _written(found, trial.value)
-    return [str(trial.number + 1), value, trial.state, str(len(trial.values)), seconds(trial.seconds), *written]
+    return [str(trial.number), value, trial.state, str(len(trial.values)), seconds(trial.seconds), *written]
 
 
 def _axis(found: Tuning) -> AxisTitle:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 from typing import Any
 
 from fastmlp.config import TRAINER_OPTIONS
 from fastmlp.extras import need
+from fastmlp.options import number, whole
 
 Space = dict[str, Any]  # of Optuna's distributions, by the option's name
 
@@ -54,9 +56,17 @@ def options_of(params: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def example_of(distribution: Any) -> Any:
-    """Return one of the values that an option may take."""
-    return distribution.choices[0] if hasattr(distribution, "choices") else distribution.low
+def examples_of(space: Space) -> Iterator[dict[str, Any]]:
+    """Yield values for all options, such that each two of them meet with all their choices, or ends."""
+    values = {name: _ends_of(distribution) for name, distribution in space.items()}
+    first = {name: some[0] for name, some in values.items()}
+    for one, other in combinations_with_replacement(space, 2):
+        for pair in product(values[one], values[other]):
+            yield first | dict(zip((one, other), pair, strict=True))
+
+
+def _ends_of(distribution: Any) -> Sequence[Any]:
+    return distribution.choices if hasattr(distribution, "choices") else (distribution.low, distribution.high)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -83,6 +93,11 @@ def _distribution(name: str, form: Any) -> Any:
             return optuna.distributions.CategoricalDistribution(_choices(form["choices"]))
         if not {"low", "high"} <= set(form) <= {"low", "high", "log", "step"}:
             raise ValueError(f"needs {_FORMS}, got {', '.join(form)}")
+        for end in ("low", "high", "step"):
+            if end in form:
+                (whole if name in _WHOLE else number)(end, form[end], least=0)
+        if form["low"] > form["high"]:
+            raise ValueError(f"low must be at most high, got {form['low']} and {form['high']}")
         if name in _WHOLE:
             return optuna.distributions.IntDistribution(**form)
         return optuna.distributions.FloatDistribution(**form)

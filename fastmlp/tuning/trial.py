@@ -39,11 +39,6 @@ class Outcome:
     seconds: float
     parameters: Mapping[str, NDArray[Any]] | None = None
 
-    @property
-    def told(self) -> tuple[float, str, float, tuple[float, ...]]:
-        """Value, state, seconds and values: what is told of a trial."""
-        return self.value, self.state, self.seconds, self.values
-
 
 def run_trial(problem: Problem, options: Mapping[str, Any], watch: Callable[[int, float], str | None]) -> Outcome:
     """Train with these options of the Trainer.
