@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from fastmlp.config import Config
 from fastmlp.data.arrays import npy_batches
-from fastmlp.data.source import Columns, Part, Source, read_source
+from fastmlp.data.parts import Columns, Part, Source
+from fastmlp.data.source import read_source
 from fastmlp.data.tables import batches_of, is_table
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, counting_from
 from fastmlp.inputs import is_sparse
 from fastmlp.memory import total_memory
 from fastmlp.preparation import Preparation, fit_preparation
@@ -68,8 +69,12 @@ def _batches(config: Config) -> Iterator[Source]:
     """Yield a file's rows in batches, each as a source of its own."""
     path, columns = Path(config.data), Columns(config.target, config.drop, config.weight)
     found = batches_of(path, BATCH_ROWS) if is_table(path) else npy_batches(path, BATCH_ROWS)
+    rows = 0
     for batch in found:
-        yield replace(read_source(batch, columns), name=str(path))
+        with counting_from(rows):
+            source = replace(read_source(batch, columns), name=str(path))
+        yield source
+        rows += len(batch)
 
 
 @dataclass
