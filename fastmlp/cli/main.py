@@ -136,8 +136,10 @@ def _fail(program: str, text: str, code: int) -> int:
 
 def _in_one_line(error: Exception) -> str:
     """The error's message; with its type where the message alone would say little, as for a KeyError."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     message = " ".join(str(error).split())
-    if isinstance(error, ValueError | OSError | ArithmeticError | ImportError) and message:
+    if isinstance(error, ValueError | OSError | ArithmeticError | ImportError | MemoryError) and message:
         return message
     return f"{type(error).__name__}: {message} (--verbose shows where)"
 
