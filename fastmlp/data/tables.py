@@ -60,7 +60,7 @@ def batches_of(path: Path, rows: int, as_text: bool = False) -> Iterator[DataFra
                 is_checked = True
             yield _tidied(batch)
     if not found:
-        raise DataError(f"{path} has no rows")
+        raise DataError(f"{path} has no rows" + (", only a header" if separator else ""))
 
 
 @contextmanager
