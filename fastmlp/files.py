@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+STANDARD_OUTPUT = "standard output"
 _PREFIX = ".fastmlp-"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *foreign: type[Exception]) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; what was written there is flushed to the disk and renamed to ``path``.
 
+    foreign: what libraries raise where they cannot write
     After an exception nothing is left of it, and what was at ``path`` stays. Raises OSError, which names ``path``,
     where it cannot be written.
     """
@@ -25,12 +27,29 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
-        # of a disk that is full or a folder that is not there, the user knows no temporary name
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary), temporary):
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        if isinstance(error, foreign):
+            raise OSError(f"{path} cannot be written: {error}") from error
+        if isinstance(error, OSError) and error.filename in (None, str(temporary), temporary):
+            raise _about(path, error) from error
         raise
     with suppress(OSError):  # folders cannot be flushed everywhere
         _flush(path.parent)
+
+
+@contextmanager
+def writing_to(path: Path | str) -> Iterator[None]:
+    """Let an OSError that says nothing of a file, as that of a full disk, name ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            raise _about(path, error) from error
+        raise
+
+
+def _about(path: Path | str, error: OSError) -> OSError:
+    """Return the error as one of a path that the user knows."""
+    return OSError(error.errno, error.strerror, str(path)) if error.errno else error
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -57,11 +57,8 @@ def save(model: Model, path: str | PathLike[str], state: TrainingState | None = 
             "history": asdict(state.history),
         }
     facts["sha256"] = _digest(arrays, facts)
-    with replacing(Path(path)) as temporary:
-        try:
-            save_file(arrays, temporary, {_KEY: json.dumps(facts)})
-        except SafetensorError as error:  # of a disk that is full
-            raise OSError(f"{path} cannot be written: {error}") from error
+    with replacing(Path(path), SafetensorError) as temporary:
+        save_file(arrays, temporary, {_KEY: json.dumps(facts)})
 
 
 def load(path: str | PathLike[str]) -> Model:

@@ -20,7 +20,7 @@ from fastmlp.data.source import read_source
 from fastmlp.data.tables import batches_of, is_table
 from fastmlp.errors import DataError, counting_from
 from fastmlp.extras import need
-from fastmlp.files import replacing
+from fastmlp.files import STANDARD_OUTPUT, replacing, writing_to
 from fastmlp.model import Model
 from fastmlp.model_file import AnyModel, model_at
 
@@ -56,8 +56,9 @@ def predict(model: AnyModel, data: Any, out: str | PathLike[str] | None = None) 
     if out is None:
         return _joined(list(answers))
     if kind is None:
-        return _write_lines(found, answers, sys.stdout, as_json=False)
-    with replacing(Path(out)) as temporary:
+        with writing_to(STANDARD_OUTPUT):
+            return _write_lines(found, answers, sys.stdout, as_json=False)
+    with replacing(Path(out), *_foreign_errors(kind)) as temporary:
         return _WRITERS[kind](found, answers, temporary)
 
 
@@ -68,9 +69,12 @@ def _kind_of(out: str | PathLike[str]) -> str | None:
     kind = Path(out).suffix.lower()
     if kind not in _WRITERS:
         raise ValueError(f"out must end in one of {', '.join(_WRITERS)}, or be -, got {str(out)!r}")
-    if kind == ".parquet":
-        need("polars", "tables", "writing Parquet")
     return kind
+
+
+def _foreign_errors(kind: str) -> tuple[type[Exception], ...]:
+    """Return what is raised by the library that writes, where it is another's."""
+    return (need("polars.exceptions", "tables", "writing Parquet").PolarsError,) if kind == ".parquet" else ()
 
 
 def _answers(model: Model, data: Any) -> Iterator[Predictions]:

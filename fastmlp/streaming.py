@@ -7,6 +7,7 @@ rows. Which rows are set aside, each row's own random number says. Only some bat
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -120,24 +121,26 @@ def _prepared(config: Config, count: int, target: Target, preparation: Preparati
     labels = np.asarray(target.labels) if target.labels else np.zeros(1)
     task, _ = task_of(target.task, labels, len(labels))
     stream = None
-    for source in _batches(config):
-        part = source.train
-        fate = fates.next(len(part))
-        for which, rows in aside.items():
-            rows.add(part, fate == which)
-        chosen = part.rows(np.flatnonzero(fate == TRAINING))
-        if not len(chosen):
-            continue
-        X = preparation.inputs_of(chosen.X)
-        X = X.toarray() if is_sparse(X) else X
+    with ExitStack() as opened:
+        for source in _batches(config):
+            part = source.train
+            fate = fates.next(len(part))
+            for which, rows in aside.items():
+                rows.add(part, fate == which)
+            chosen = part.rows(np.flatnonzero(fate == TRAINING))
+            if not len(chosen):
+                continue
+            X = preparation.inputs_of(chosen.X)
+            X = X.toarray() if is_sparse(X) else X
+            if stream is None:
+                stream = opened.enter_context(closing(Stream(task, X.shape[1], X.dtype, batch_size)))
+            assert chosen.y is not None
+            stream.append(X, task.encode(target.encoded(chosen.y), len(X)), chosen.weights)
         if stream is None:
-            stream = Stream(task, X.shape[1], X.dtype, batch_size)
-        assert chosen.y is not None
-        stream.append(X, task.encode(target.encoded(chosen.y), len(X)), chosen.weights)
-    if stream is None:
-        raise DataError(f"{config.data} leaves no row to train on: give smaller fractions")
-    stream.finish()
-    return stream, aside
+            raise DataError(f"{config.data} leaves no row to train on: give smaller fractions")
+        stream.finish()
+        opened.pop_all()
+        return stream, aside
 
 
 class _Fates:

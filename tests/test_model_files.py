@@ -168,7 +168,7 @@ WRECKS = {
     "foreign tensors": (foreign_numbers, "a safetensors file, but not one of fastmlp's models"),
     "JSON": (foreign_text, "not a whole model file"),
     "a pickle": (foreign_pickle, "not a whole model file"),
-    "bfloat16": (foreign_dtype, "not a whole model file"),
+    "bfloat16": (foreign_dtype, "(not a whole model file|but not one of fastmlp's models)"),
     "float8": (foreign_float8, "not a whole model file"),
     "a header longer than the file": (header_too_long, "not a whole model file: .*header"),
     "a header of noise": (header_of_noise, "not a whole model file: .*header"),

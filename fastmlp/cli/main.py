@@ -18,6 +18,7 @@ from fastmlp.cli.arguments import PROGRAM, UsageError, parse
 from fastmlp.cli.interrupt import CtrlC
 from fastmlp.cli.progress import make_progress, print_error_line
 from fastmlp.errors import DivergedError
+from fastmlp.files import STANDARD_OUTPUT
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -64,9 +65,7 @@ def _run_command(program: str, parse_arguments: Callable[[], Namespace], command
             code = _run(arguments, command)
             return INTERRUPTED if ctrl_c.was_pressed else code
         finally:
-            # Here a reader that has gone can be dealt with; at exit Python would complain about it itself.
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            _flush_stdout()
     except KeyboardInterrupt:
         return _fail(program, "interrupted", INTERRUPTED)
     except UsageError as error:
@@ -142,6 +141,19 @@ def _in_one_line(error: Exception) -> str:
     if isinstance(error, ValueError | OSError | ArithmeticError | ImportError | MemoryError) and message:
         return message
     return f"{type(error).__name__}: {message} (--verbose shows where)"
+
+
+def _flush_stdout() -> None:
+    """Let go of what is written; here errors can be dealt with, at exit Python would complain about them itself."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from error
 
 
 def _discard_stdout() -> None:
