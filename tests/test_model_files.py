@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from safetensors_files import put_together, taken_apart
 
 import fastmlp
 from fastmlp import Model, ModelError
@@ -31,18 +32,6 @@ def model():
 def path(model, tmp_path):
     fastmlp.save(model, tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
-
-
-def taken_apart(path):
-    """Return the JSON header and the bytes after it."""
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    return json.loads(content[8 : 8 + length]), content[8 + length :]
-
-
-def put_together(path, header, rest):
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + rest)
 
 
 def forged(path, model, arrays=(), **facts):
