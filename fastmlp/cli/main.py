@@ -53,7 +53,10 @@ Command = Callable[["Namespace", "Progress"], int]
 def run_command(program: str, parse_arguments: Callable[[], Namespace], command: Command) -> int:
     """Run a verb: parse, do, and return the exit code, with errors in one line on stderr."""
     with CtrlC() as ctrl_c:
-        return _run_command(program, parse_arguments, command, ctrl_c)
+        try:
+            return _run_command(program, parse_arguments, command, ctrl_c)
+        except KeyboardInterrupt:  # while an error was dealt with
+            return _fail(program, "interrupted", INTERRUPTED)
 
 
 def _run_command(program: str, parse_arguments: Callable[[], Namespace], command: Command, ctrl_c: CtrlC) -> int:
@@ -65,6 +68,7 @@ def _run_command(program: str, parse_arguments: Callable[[], Namespace], command
             code = _run(arguments, command)
             return INTERRUPTED if ctrl_c.was_pressed else code
         finally:
+            ctrl_c.settle()
             _flush_stdout()
     except KeyboardInterrupt:
         return _fail(program, "interrupted", INTERRUPTED)
