@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -29,6 +30,10 @@ _STEP_DEFAULTS: dict[tuple[bool, str], dict[str, Any]] = {
     (False, "sgd"): {"learning_rate": 0.02, "momentum": 0.9, "learning_rate_schedule": "linear"},
     (False, "adam"): {"learning_rate": 0.005, "momentum": 0.0, "learning_rate_schedule": "linear"},
 }
+
+
+IN_MEMORY = "in memory"
+"""What stands for data that have neither name nor path."""
 
 
 def default_of(name: str, is_images: bool) -> Any:
@@ -68,6 +73,8 @@ class Config:
         """Refuse what cannot be done."""
         if self.task is not None:
             one_of("task", self.task, ("classify", "regress"))
+        if self.target is not None and self.target in (*self.drop, self.weight):
+            raise ValueError(f"target {self.target!r} cannot be dropped, nor be the weight of rows")
         number("test_fraction", self.test_fraction, least=0, below=1)
         number("validation_fraction", self.validation_fraction, least=0, below=1)
         if self.patience is not None:
@@ -122,10 +129,16 @@ def config_of(options: Mapping[str, Any]) -> Config:
 
 
 def to_toml(config: Config) -> str:
-    """Return the configuration as TOML, which ``from_toml`` reads back."""
+    """Return the configuration as TOML, which ``from_toml`` reads back, wherever that is: with whole paths."""
     import tomli_w
 
-    return tomli_w.dumps(config.facts())
+    from fastmlp.data import NAMED
+
+    facts = config.facts()
+    for name in ("data", "test", "validation"):
+        if name in facts and facts[name] not in NAMED and os.path.exists(facts[name]):
+            facts[name] = os.path.abspath(facts[name])
+    return tomli_w.dumps(facts)
 
 
 def from_toml(text: str, name: str) -> dict[str, Any]:
@@ -149,4 +162,4 @@ def _plain(value: Any) -> Any:
         return list(value)
     if isinstance(value, PathLike):
         return str(value)
-    return value if value is None or isinstance(value, bool | int | float | str) else "in memory"
+    return value if value is None or isinstance(value, bool | int | float | str) else IN_MEMORY

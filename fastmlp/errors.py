@@ -1,5 +1,8 @@
 """What fastmlp raises beyond Python's own errors."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class FastmlpError(Exception):
     """Base of every error that only fastmlp raises."""
@@ -14,6 +17,23 @@ class DivergedError(FastmlpError, ArithmeticError, ValueError):
 
 class DataError(FastmlpError, ValueError):
     """A data set that cannot be found, downloaded or read."""
+
+
+class CellError(DataError):
+    """A value of a table that cannot be used: where numbers are needed, text or an infinity. Rows count from 0."""
+
+    def __init__(self, column: str, value: object, row: int) -> None:
+        self.column, self.value, self.row = column, value, row
+        super().__init__(f"column {column!r} must hold finite numbers, got {value!r} in row {row + 1}")
+
+
+@contextmanager
+def counting_from(rows: int) -> Iterator[None]:
+    """Let errors name the rows of a whole table, of which so many came before those that are looked at."""
+    try:
+        yield
+    except CellError as error:
+        raise CellError(error.column, error.value, error.row + rows) from error
 
 
 class ModelError(FastmlpError, ValueError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.extras import need
+from fastmlp.files import writing_to
 from fastmlp.history import EpochFigures
 from fastmlp.options import one_of
 
@@ -48,8 +49,9 @@ def _jsonl(folder: Path, config: Mapping[str, Any], name: str) -> Iterator[Log]:
 
         def write(figures: EpochFigures) -> None:
             finite = {key: value if math.isfinite(value) else None for key, value in _scalars(figures).items()}
-            file.write(json.dumps({"epoch": figures.epoch, **finite}) + "\n")
-            file.flush()
+            with writing_to(folder / JSONL):
+                file.write(json.dumps({"epoch": figures.epoch, **finite}) + "\n")
+                file.flush()
 
         yield write
 

@@ -66,11 +66,15 @@ class Model:
     def evaluate(self, X: Any, y: NDArray[Any]) -> Evaluation:
         """Return the figures of predictions for rows whose targets are known.
 
-        Raises ValueError for labels that training has not seen.
+        Raises ValueError for labels that training has not seen, and for text where the model predicts values.
         """
         if self.task == "classify":
-            return evaluate_classes(self.class_numbers(y), self.predict_proba(X), tuple(map(str, self.labels)))
-        return evaluate_values(y, self.predict(X))
+            probabilities = self.predict_proba(X)
+            return evaluate_classes(self.class_numbers(y), probabilities, tuple(map(str, self.labels)))
+        values = self.predict(X)
+        if y.dtype.kind not in "buif":
+            raise ValueError("the model predicts numbers, and the target is text")
+        return evaluate_values(y, values)
 
     def class_numbers(self, y: NDArray[Any]) -> NDArray[np.int64]:
         """Return the class number of each label, which may be written as text. Raises ValueError for unseen ones."""

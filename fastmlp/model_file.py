@@ -6,6 +6,7 @@ them), and in a checkpoint ``slot1/W1`` ..., what the optimiser keeps. The JSON 
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import pairwise
@@ -18,18 +19,19 @@ from numpy.typing import NDArray
 
 from fastmlp import __version__
 from fastmlp.errors import ModelError
-from fastmlp.extras import need
 from fastmlp.files import replacing
 from fastmlp.history import History
 from fastmlp.model import Model
-from fastmlp.options import ACTIVATIONS, DTYPES, TASKS
+from fastmlp.options import ACTIVATIONS, DTYPES, TASKS, number
 from fastmlp.preparation import Preparation
+from fastmlp.preparation_file import refuse_unfitting, transformer_from_bytes, transformer_to_bytes
 from fastmlp.state import TrainingState
 
 FORMAT = 1
 FILE_NAME = "model.safetensors"
 _KEY = "fastmlp"
-_TRUSTED = ["numpy.dtype"]  # beyond what skops trusts of itself; it holds no code
+_PREPARATION = "preparation"
+_NAMES = rf"(slot\d+/)?[Wb]\d+|{_PREPARATION}"
 
 Arrays = dict[str, NDArray[Any]]
 AnyModel = Model | str | PathLike[str]
@@ -41,6 +43,7 @@ def save(model: Model, path: str | PathLike[str], state: TrainingState | None = 
 
     Raises OSError where it cannot be written; what was there is replaced.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     arrays, facts = _taken_apart(model)
@@ -54,7 +57,7 @@ def save(model: Model, path: str | PathLike[str], state: TrainingState | None = 
             "history": asdict(state.history),
         }
     facts["sha256"] = _digest(arrays, facts)
-    with replacing(Path(path)) as temporary:
+    with replacing(Path(path), SafetensorError) as temporary:
         save_file(arrays, temporary, {_KEY: json.dumps(facts)})
 
 
@@ -77,7 +80,7 @@ def load_checkpoint(path: str | PathLike[str]) -> tuple[Model, TrainingState | N
     arrays, facts = _read(file)
     try:
         return _put_together(arrays, facts), _state_of(arrays, facts)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise ModelError(f"{file} is not a valid model: {_reason(error)}") from error
 
 
@@ -101,7 +104,7 @@ def _read(file: Path) -> tuple[Arrays, dict[str, Any]]:
         with safe_open(file, framework="numpy") as opened:
             text = (opened.metadata() or {}).get(_KEY)
             arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, TypeError, OSError) as error:
+    except (SafetensorError, ValueError, TypeError, AttributeError, OSError) as error:
         raise ModelError(f"{file} is not a whole model file: {_reason(error)}") from error
     if text is None:
         raise ModelError(f"{file} is a safetensors file, but not one of fastmlp's models")
@@ -110,7 +113,7 @@ def _read(file: Path) -> tuple[Arrays, dict[str, Any]]:
         version = facts["format"]
         if version == FORMAT and facts.pop("sha256") != _digest(arrays, facts):
             raise ModelError(f"{file} has been altered or damaged: its SHA-256 is not the one it was written with")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, ModelError):
             raise
         raise ModelError(f"{file} is not a valid model: its metadata cannot be read") from error
@@ -126,8 +129,7 @@ def _taken_apart(model: Model) -> tuple[Arrays, dict[str, Any]]:
     preparation = model.preparation
     arrays = {name: np.ascontiguousarray(array) for name, array in model.parameters.items()}
     if preparation.transformer is not None:
-        skops = need("skops.io", "tables", "saving a model that was trained on a table")
-        arrays["preparation"] = np.frombuffer(skops.dumps(preparation.transformer), np.uint8)
+        arrays[_PREPARATION] = np.frombuffer(transformer_to_bytes(preparation.transformer), np.uint8)
     facts = {
         "format": FORMAT,
         "version": __version__,
@@ -148,29 +150,49 @@ def _taken_apart(model: Model) -> tuple[Arrays, dict[str, Any]]:
 
 
 def _put_together(arrays: Arrays, facts: Mapping[str, Any]) -> Model:
-    sizes = facts["sizes"]
+    sizes = _sizes(facts["sizes"])
     dtype = _one_of("dtype", facts["dtype"], DTYPES)
     task = _one_of("task", facts["task"], TASKS)
     parameters = _layers(arrays, "", sizes, dtype)
-    outputs = len(facts["labels"]) if task == "classify" else 1
+    labels = _labels(facts["labels"])
+    outputs = len(labels) if task == "classify" else 1
     if sizes[-1] != outputs:
         raise ValueError(f"{sizes[-1]} outputs do not fit {outputs} labels")
-    columns = None if facts["columns"] is None else {str(name): bool(kind) for name, kind in facts["columns"]}
-    stored = "preparation" in arrays
-    preparation = Preparation(
-        columns, facts["stored"], _transformer(arrays["preparation"]) if stored else None, float(facts["input_scale"])
-    )
+    unknown = [name for name in arrays if not re.fullmatch(_NAMES, name)]
+    if unknown:
+        raise ValueError(f"it holds arrays that are no part of a model: {', '.join(unknown)}")
     return Model(
         parameters,
-        preparation,
+        _preparation(arrays, facts, sizes[0]),
         task,
         _one_of("activation", facts["activation"], ACTIVATIONS),
-        tuple(facts["labels"]),
+        labels,
         facts["target"],
-        float(facts["mean"]),
-        float(facts["scale"]),
-        facts["about"],
+        _finite("mean", facts["mean"]),
+        _finite("scale", facts["scale"]),
+        dict(facts["about"]),
     )
+
+
+def _preparation(arrays: Arrays, facts: Mapping[str, Any], inputs: int) -> Preparation:
+    columns = None if facts["columns"] is None else {str(name): bool(kind) for name, kind in facts["columns"]}
+    content = arrays.get(_PREPARATION)
+    transformer = None if content is None else transformer_from_bytes(content.tobytes())
+    preparation = Preparation(columns, facts["stored"], transformer, _finite("input_scale", facts["input_scale"]))
+    refuse_unfitting(preparation, inputs)
+    return preparation
+
+
+def _sizes(sizes: Any) -> list[int]:
+    if not isinstance(sizes, list) or len(sizes) < 2 or not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(f"sizes must be of inputs, hidden layers and outputs, got {sizes!r}")
+    return sizes
+
+
+def _labels(labels: Any) -> tuple[int | str, ...]:
+    if not all(isinstance(label, int | str) for label in labels) or len(set(labels)) < len(labels):
+        raise ValueError("labels must be different texts or whole numbers")
+    return tuple(labels)
 
 
 def _state_of(arrays: Arrays, facts: Mapping[str, Any]) -> TrainingState | None:
@@ -198,15 +220,6 @@ def _layers(arrays: Arrays, prefix: str, sizes: list[int], dtype: str) -> Arrays
     return layers
 
 
-def _transformer(content: NDArray[np.uint8]) -> Any:
-    skops = need("skops.io", "tables", "a model that was trained on a table")
-    data = content.tobytes()
-    unknown = [kind for kind in skops.get_untrusted_types(data=data) if kind not in _TRUSTED]
-    if unknown:
-        raise ValueError(f"its preparation holds types that are not trusted: {', '.join(unknown)}")
-    return skops.loads(data, trusted=_TRUSTED)
-
-
 def _digest(arrays: Arrays, facts: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     for name in sorted(arrays):
@@ -220,6 +233,11 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
     return str(value)
+
+
+def _finite(name: str, value: Any) -> float:
+    number(name, value)
+    return float(value)
 
 
 def _reason(error: Exception) -> str:

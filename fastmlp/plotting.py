@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import ENOENT
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,12 +43,23 @@ def _draw(axes: Any, what: str, curves: dict[str, list[float]]) -> None:
     axes.legend()
 
 
-def _save(figure: Any, path: Path) -> None:
-    kinds = figure.canvas.get_supported_filetypes()
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in kinds:
+def refuse_unplottable(path: str | PathLike[str]) -> None:
+    """Raise what ``plot`` would raise of a path, before there are curves to lose."""
+    place = Path(path)
+    kinds = need("matplotlib.figure", "plot", "plotting").Figure().canvas.get_supported_filetypes()
+    if _kind(place) not in kinds:
         raise ValueError(
-            f"plot must end in one of {', '.join(f'.{each}' for each in sorted(kinds))}, got {path.name!r}"
+            f"plot must end in one of {', '.join(f'.{each}' for each in sorted(kinds))}, got {place.name!r}"
         )
+    if not place.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "there is no such folder", str(place.parent))
+
+
+def _save(figure: Any, path: Path) -> None:
+    refuse_unplottable(path)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format=kind)
+        figure.savefig(temporary, format=_kind(path))
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")

@@ -5,24 +5,29 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from fastmlp.data.source import read_source
 from fastmlp.data.tables import batches_of, is_table
+from fastmlp.errors import DataError, counting_from
 from fastmlp.extras import need
-from fastmlp.files import replacing
+from fastmlp.files import STANDARD_OUTPUT, replacing, writing_to
 from fastmlp.model import Model
 from fastmlp.model_file import AnyModel, model_at
 
+if TYPE_CHECKING:
+    from polars import DataFrame
+
 BATCH_ROWS = 1 << 16
-FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".npy": "npy", ".parquet": "parquet"}
 
 
 @dataclass(frozen=True)
@@ -41,35 +46,53 @@ def predict(model: AnyModel, data: Any, out: str | PathLike[str] | None = None) 
     out : a file to write to: .csv and .jsonl hold the prediction and the probability of each class, .parquet too, .npy
         the probabilities, or the values; "-" is CSV on standard output
 
-    Returns the Predictions, or how many rows were written. No more than 65,536 rows of a table are in memory at once;
-    CSV and JSON lines are written as they come. Raises DataError where the rows do not have what the model needs,
+    Returns the Predictions, or how many rows were written. No more than 65,536 rows of a table are in memory at once
+    where they are written. Raises DataError where the rows do not have what the model needs,
     OSError where nothing can be written; a file is there whole or not at all.
     """
+    kind = None if out is None else _kind_of(out)
     found = model_at(model)
     answers = _answers(found, data)
     if out is None:
         return _joined(list(answers))
-    kind = "csv" if str(out) == "-" else FORMATS.get(Path(out).suffix.lower())
     if kind is None:
-        raise ValueError(f"out must end in one of {', '.join(FORMATS)}, or be -, got {str(out)!r}")
+        with writing_to(STANDARD_OUTPUT):
+            return _write_lines(found, answers, sys.stdout, as_json=False)
+    with replacing(Path(out), *_foreign_errors(kind)) as temporary:
+        return _WRITERS[kind](found, answers, temporary)
+
+
+def _kind_of(out: str | PathLike[str]) -> str | None:
+    """Return the ending that says how to write, None of standard output. Raises ValueError where there is no way."""
     if str(out) == "-":
-        return _write_lines(found, answers, sys.stdout, kind)
-    with replacing(Path(out)) as temporary:
-        if kind in ("csv", "jsonl"):
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                return _write_lines(found, answers, file, kind)
-        everything = _joined(list(answers))
-        (_write_npy if kind == "npy" else _write_parquet)(found, everything, temporary)
-        return len(everything.values)
+        return None
+    kind = Path(out).suffix.lower()
+    if kind not in _WRITERS:
+        raise ValueError(f"out must end in one of {', '.join(_WRITERS)}, or be -, got {str(out)!r}")
+    return kind
+
+
+def _foreign_errors(kind: str) -> tuple[type[Exception], ...]:
+    """Return what is raised by the library that writes, where it is another's."""
+    return (need("polars.exceptions", "tables", "writing Parquet").PolarsError,) if kind == ".parquet" else ()
 
 
 def _answers(model: Model, data: Any) -> Iterator[Predictions]:
+    rows = 0
     for X in _batches(model, data):
-        if model.task == "classify":
-            probabilities = model.predict_proba(X)
-            yield Predictions(np.asarray(model.labels)[probabilities.argmax(axis=1)], probabilities)
-        else:
-            yield Predictions(model.predict(X), None)
+        with counting_from(rows):
+            answer = _answer(model, X)
+        yield answer
+        rows += X.shape[0]
+    if not rows:
+        raise DataError("there are no rows to predict for")
+
+
+def _answer(model: Model, X: Any) -> Predictions:
+    if model.task == "regress":
+        return Predictions(model.predict(X), None)
+    probabilities = model.predict_proba(X)
+    return Predictions(np.asarray(model.labels)[probabilities.argmax(axis=1)], probabilities)
 
 
 def _batches(model: Model, data: Any) -> Iterator[Any]:
@@ -108,28 +131,75 @@ def _rows(part: Predictions) -> Iterator[list[Any]]:
     return ([value, *probabilities] for value, probabilities in pairs)
 
 
-def _write_lines(model: Model, answers: Iterator[Predictions], file: TextIO, kind: str) -> int:
+def _write_lines(model: Model, answers: Iterator[Predictions], file: TextIO, as_json: bool) -> int:
     names, count = _names(model), 0
     writer = csv.writer(file, lineterminator="\n")
     for part in answers:
-        if count == 0 and kind == "csv":
+        if count == 0 and not as_json:
             writer.writerow(names)
-        if kind == "csv":
-            writer.writerows(_rows(part))
-        else:
+        if as_json:
             file.writelines(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in _rows(part))
+        else:
+            writer.writerows(_rows(part))
         count += len(part.values)
     return count
 
 
-def _write_npy(model: Model, everything: Predictions, path: Path) -> None:
+def _write_text(model: Model, answers: Iterator[Predictions], path: Path, as_json: bool) -> int:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        return _write_lines(model, answers, file, as_json)
+
+
+def _write_npy(model: Model, answers: Iterator[Predictions], path: Path) -> int:
+    """Write the header last: NumPy leaves room in it for any number of rows."""
+    count = 0
     with path.open("wb") as file:
-        np.save(file, everything.values if everything.probabilities is None else everything.probabilities)
+        for part in answers:
+            array = np.ascontiguousarray(part.values if part.probabilities is None else part.probabilities)
+            if not count:
+                _write_header(file, array, 0)
+            file.write(array.tobytes())
+            count += len(array)
+        file.seek(0)
+        _write_header(file, array, count)
+    return count
 
 
-def _write_parquet(model: Model, everything: Predictions, path: Path) -> None:
-    polars = need("polars", "tables", "writing Parquet")
-    columns = [everything.values]
-    if everything.probabilities is not None:
-        columns += list(everything.probabilities.T)
-    polars.DataFrame(dict(zip(_names(model), columns, strict=True))).write_parquet(path)
+def _write_header(file: BinaryIO, array: NDArray[Any], rows: int) -> None:
+    facts = npy.header_data_from_array_1_0(array) | {"shape": (rows, *array.shape[1:])}
+    npy.write_array_header_1_0(file, facts)
+
+
+def _write_parquet(model: Model, answers: Iterator[Predictions], path: Path) -> int:
+    """Let polars ask for one part after another: it keeps none."""
+    from polars.io.plugins import register_io_source
+
+    first = _as_table(model, next(answers))
+    count = first.height
+
+    def parts(*hints: object) -> Iterator[DataFrame]:
+        nonlocal count
+        yield first
+        for part in answers:
+            count += len(part.values)
+            yield _as_table(model, part)
+
+    with path.open("wb") as file:
+        register_io_source(parts, schema=first.schema).sink_parquet(file)
+    return count
+
+
+def _as_table(model: Model, part: Predictions) -> DataFrame:
+    import polars
+
+    columns = [part.values, *([] if part.probabilities is None else part.probabilities.T)]
+    return polars.DataFrame(dict(zip(_names(model), columns, strict=True)))
+
+
+_WRITERS: dict[str, Callable[[Model, Iterator[Predictions], Path], int]] = {
+    ".csv": partial(_write_text, as_json=False),
+    ".jsonl": partial(_write_text, as_json=True),
+    ".ndjson": partial(_write_text, as_json=True),
+    ".npy": _write_npy,
+    ".parquet": _write_parquet,
+}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.errors import DataError
+from fastmlp.errors import CellError, DataError
 from fastmlp.inputs import is_sparse
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _numbers(column: Series) -> Series:
     bad = numbers.is_null() & column.is_not_null() | numbers.is_infinite().fill_null(False)
     if bad.any():
         row = int(bad.arg_max() or 0)
-        raise DataError(f"column {column.name!r} must hold finite numbers, got {column[row]!r} in row {row + 1}")
+        raise CellError(column.name, column[row], row)
     return numbers
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.config import Config
-from fastmlp.data.source import LAST_COLUMN, Columns, Part, Source, read_source
+from fastmlp.data.parts import LAST_COLUMN, Columns, Part, Source
+from fastmlp.data.source import read_source
 from fastmlp.errors import DataError
 from fastmlp.model import Model
 from fastmlp.preparation import Preparation, fit_preparation

@@ -19,12 +19,13 @@ from fastmlp.config import Config, config_of
 from fastmlp.evaluation import Evaluation, count_confusion
 from fastmlp.history import EpochFigures, History
 from fastmlp.model import Model
+from fastmlp.plotting import refuse_unplottable
 from fastmlp.rows import TrainingRows, rows_for
 from fastmlp.streaming import is_to_be_streamed, streamed_rows
 from fastmlp.trainer import Trainer
 
 if TYPE_CHECKING:
-    from fastmlp.data.source import Part
+    from fastmlp.data.parts import Part
     from fastmlp.run_folder import RunFolder
     from fastmlp.state import TrainingState
 
@@ -108,10 +109,12 @@ def train(
     """
     from fastmlp.run_folder import RunFolder
 
+    if plot is not None:
+        refuse_unplottable(plot)
     folder, state = None, None
     if resume is not None:
         folder = RunFolder.existing(Path(resume))
-        options, state = folder.options() | options, folder.last()
+        options, state = folder.options(data) | options, folder.last()
     elif out is not None:
         folder = RunFolder.new(Path(out), overwrite)
     asked = config_of(options if data is None else {**options, "data": data})
@@ -122,19 +125,21 @@ def train(
     config = asked.completed(rows.is_images, len(rows.training))
     say(rows.described())
     trainer = Trainer(**config.trainer, task=rows.target.task, input_scale=rows.preparation.input_scale)
-    if folder is not None:
-        folder.begin(config, afresh=resume is None)
     loaded = time.perf_counter()
     keeper = _Keeper(trainer, rows, folder)
     keeper.start(state)
+    if resume is not None:
+        say(f"{resume} goes on after epoch {len(state.history.loss) if state else 0} of {config.trainer['epochs']}")
     ends = _Ends(trainer, config, loaded)
     with closing(rows.training), ExitStack() as opened:
+        if folder is not None:
+            opened.enter_context(folder.begun(config, afresh=resume is None))
         logs = [opened.enter_context(each) for each in _logs(log, folder, config)]
         rows.training.train(trainer, rows.validation, (keeper, *logs, *callbacks, ends), state)
-    ended = time.perf_counter()
-    if trainer.interrupted and not trainer.history_.loss:
-        raise KeyboardInterrupt
-    keeper.write()
+        ended = time.perf_counter()
+        if trainer.interrupted and not trainer.history_.loss:
+            raise KeyboardInterrupt
+        keeper.write()
     timings = {
         "loading": loaded - began,
         "compiling": trainer.compile_seconds,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.config import Config, from_toml, to_toml
-from fastmlp.files import replacing, write_whole
+from fastmlp.config import IN_MEMORY, Config, from_toml, to_toml
+from fastmlp.files import remove_leftovers, replacing, write_whole
 from fastmlp.history import History
 from fastmlp.logs import JSONL, MLFLOW, TENSORBOARD
 from fastmlp.model_file import FILE_NAME, load_checkpoint, save
@@ -47,22 +49,44 @@ class RunFolder:
             raise FileNotFoundError(f"{path} is not the folder of a run: it holds no {CONFIG}")
         return cls(path)
 
-    def begin(self, config: Config, afresh: bool) -> None:
-        """Make the folder and keep the configuration there, every option with its value.
+    @contextmanager
+    def begun(self, config: Config, afresh: bool) -> Iterator[None]:
+        """Make the folder and keep the configuration there, every option with its value, while a run goes on.
 
         afresh: remove what an earlier run has left
+        After an exception before the first checkpoint nothing is left of a run that began afresh.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        if afresh:
-            for file in (CONFIG, HISTORY, REPORT, JSONL, MLFLOW):
-                (self.path / file).unlink(missing_ok=True)
-            for folder in ("best", "last", TENSORBOARD):
-                shutil.rmtree(self.path / folder, ignore_errors=True)
-        write_whole(self.path / CONFIG, to_toml(config))
+        is_new = not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.path)
+            if afresh:
+                self._clear()
+            write_whole(self.path / CONFIG, to_toml(config))
+            yield
+        except BaseException:
+            if afresh and not (self.path / "last" / FILE_NAME).exists():
+                self._clear()
+                with suppress(OSError):  # it holds something else
+                    if is_new:
+                        self.path.rmdir()
+            raise
 
-    def options(self) -> dict[str, Any]:
-        """Return the options of the run. Raises ValueError where they cannot be read."""
-        return from_toml((self.path / CONFIG).read_text(encoding="utf-8"), str(self.path / CONFIG))
+    def _clear(self) -> None:
+        for file in (CONFIG, HISTORY, REPORT, JSONL, MLFLOW):
+            (self.path / file).unlink(missing_ok=True)
+        for folder in ("best", "last", TENSORBOARD):
+            shutil.rmtree(self.path / folder, ignore_errors=True)
+
+    def options(self, data: Any = None) -> dict[str, Any]:
+        """Return the options of the run, whose data must be given again where they were in memory only.
+
+        Raises ValueError where they cannot be read, or the data are nowhere.
+        """
+        options = from_toml((self.path / CONFIG).read_text(encoding="utf-8"), str(self.path / CONFIG))
+        if data is None and options.get("data") == IN_MEMORY:
+            raise ValueError(f"the data of {self.path} were in memory: give them again to go on with the run")
+        return options
 
     def write_last(self, model: Model, state: TrainingState) -> None:
         """Keep a checkpoint, and the history with it."""

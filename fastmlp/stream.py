@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.files import writing_to
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import NO_WEIGHTS
 from fastmlp.sampling import epoch_order
@@ -42,6 +44,7 @@ class Stream:
         self.task, self.inputs, self.kind = task, inputs, np.dtype(kind)
         self.chunk_rows = batch_size * max(1, CHUNK_BYTES // (inputs * self.kind.itemsize * batch_size))
         self.fingerprint = 0
+        self.folder = folder or Path(tempfile.gettempdir())
         self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder, prefix="fastmlp-")  # noqa: SIM115
         self._waiting: list[tuple[NDArray[Any], ...]] = []
         self._rows, self._is_weighted = 0, False
@@ -51,7 +54,8 @@ class Stream:
 
     def close(self) -> None:
         """Let go of the file, which is then gone."""
-        self._file.close()
+        with suppress(OSError):  # of what could not be written, nothing is wanted
+            self._file.close()
 
     # ---- writing ----
 
@@ -71,13 +75,15 @@ class Stream:
         if self._rows % self.chunk_rows:
             self._write([np.concatenate(parts) for parts in zip(*self._waiting, strict=True)])
         self._waiting = []
-        self._file.flush()
+        with writing_to(self.folder):
+            self._file.flush()
 
     def _write(self, parts: Sequence[NDArray[Any]]) -> None:
         for part in parts:
             content = part.tobytes()
             self.fingerprint = zlib.crc32(content, self.fingerprint)
-            self._file.write(content)
+            with writing_to(self.folder):
+                self._file.write(content)
 
     # ---- reading ----
 

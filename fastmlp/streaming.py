@@ -7,6 +7,7 @@ rows. Which rows are set aside, each row's own random number says. Only some bat
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from fastmlp.config import Config
 from fastmlp.data.arrays import npy_batches
-from fastmlp.data.source import Columns, Part, Source, read_source
+from fastmlp.data.parts import Columns, Part, Source
+from fastmlp.data.source import read_source
 from fastmlp.data.tables import batches_of, is_table
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, counting_from
 from fastmlp.inputs import is_sparse
 from fastmlp.memory import total_memory
 from fastmlp.preparation import Preparation, fit_preparation
@@ -68,8 +70,12 @@ def _batches(config: Config) -> Iterator[Source]:
     """Yield a file's rows in batches, each as a source of its own."""
     path, columns = Path(config.data), Columns(config.target, config.drop, config.weight)
     found = batches_of(path, BATCH_ROWS) if is_table(path) else npy_batches(path, BATCH_ROWS)
+    rows = 0
     for batch in found:
-        yield replace(read_source(batch, columns), name=str(path))
+        with counting_from(rows):
+            source = replace(read_source(batch, columns), name=str(path))
+        yield source
+        rows += len(batch)
 
 
 @dataclass
@@ -115,24 +121,26 @@ def _prepared(config: Config, count: int, target: Target, preparation: Preparati
     labels = np.asarray(target.labels) if target.labels else np.zeros(1)
     task, _ = task_of(target.task, labels, len(labels))
     stream = None
-    for source in _batches(config):
-        part = source.train
-        fate = fates.next(len(part))
-        for which, rows in aside.items():
-            rows.add(part, fate == which)
-        chosen = part.rows(np.flatnonzero(fate == TRAINING))
-        if not len(chosen):
-            continue
-        X = preparation.inputs_of(chosen.X)
-        X = X.toarray() if is_sparse(X) else X
+    with ExitStack() as opened:
+        for source in _batches(config):
+            part = source.train
+            fate = fates.next(len(part))
+            for which, rows in aside.items():
+                rows.add(part, fate == which)
+            chosen = part.rows(np.flatnonzero(fate == TRAINING))
+            if not len(chosen):
+                continue
+            X = preparation.inputs_of(chosen.X)
+            X = X.toarray() if is_sparse(X) else X
+            if stream is None:
+                stream = opened.enter_context(closing(Stream(task, X.shape[1], X.dtype, batch_size)))
+            assert chosen.y is not None
+            stream.append(X, task.encode(target.encoded(chosen.y), len(X)), chosen.weights)
         if stream is None:
-            stream = Stream(task, X.shape[1], X.dtype, batch_size)
-        assert chosen.y is not None
-        stream.append(X, task.encode(target.encoded(chosen.y), len(X)), chosen.weights)
-    if stream is None:
-        raise DataError(f"{config.data} leaves no row to train on: give smaller fractions")
-    stream.finish()
-    return stream, aside
+            raise DataError(f"{config.data} leaves no row to train on: give smaller fractions")
+        stream.finish()
+        opened.pop_all()
+        return stream, aside
 
 
 class _Fates:

@@ -83,7 +83,7 @@ class Survey:
         different = 0 if self.labels is None else len(self.labels)
         is_fractions, is_text = "f" in self.kinds, bool(self.kinds & set("USO"))
         guess = "regress" if is_fractions or (not is_text and different > MOST_CLASSES) else "classify"
-        what = "text" if is_text else "fractions" if is_fractions else f"{different} whole numbers"
+        what = "text" if is_text else "fractions" if is_fractions else f"{different} different whole numbers"
         if say is not None:
             say(f"task: {guess}, as the target holds {what} (--task says otherwise)")
         return guess

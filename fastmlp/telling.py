@@ -13,7 +13,7 @@ from fastmlp.preparation import image_shape
 from fastmlp.report import Mistake, Story
 
 if TYPE_CHECKING:
-    from fastmlp.data.source import Part
+    from fastmlp.data.parts import Part
     from fastmlp.model import Model
     from fastmlp.run import Run
 

@@ -3,7 +3,8 @@
 from os import PathLike
 from typing import Any
 
-from fastmlp.data.source import Columns, read_source
+from fastmlp.data.parts import Columns
+from fastmlp.data.source import read_source
 from fastmlp.data.tables import is_table
 from fastmlp.errors import DataError
 from fastmlp.evaluation import Evaluation

@@ -5,7 +5,8 @@ from idx_files import SHARED_DATA
 from networks import he_parameters
 
 from fastmlp import Model, Trainer
-from fastmlp.data.source import Columns, read_source
+from fastmlp.data.parts import Columns
+from fastmlp.data.source import read_source
 from fastmlp.preparation import fit_preparation
 
 CLOSE = 1e-5  # what exported models may differ by

@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import time
+from importlib import import_module
 
 import pytest
 from cli_process import COMMAND, TIMEOUT, needs_posix
@@ -124,6 +125,33 @@ def test_an_interrupt_that_compiled_code_swallows_still_counts(monkeypatch, caps
     assert train([]) == 130
     assert capsys.readouterr() == ("", "fastmlp-train: interrupted\n")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@needs_posix
+@pytest.mark.usefixtures("ctrl_c_is_heeded")
+@pytest.mark.parametrize("swallows", ["an import", "a callback"])
+def test_an_interrupt_is_raised_again_until_it_is_heard(swallows, monkeypatch, capsys, tmp_path):
+    """As where a library is imported by ``try: ... except: ...``, or compiled code calls back."""
+    (tmp_path / "swallowing.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\ndone = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    class Callback:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    def run(arguments, progress):
+        if swallows == "an import":
+            assert import_module("swallowing").done
+        else:
+            Callback()
+        while True:
+            time.sleep(0.01)
+
+    monkeypatch.setattr("fastmlp.cli.run.run", run)
+    assert train([]) == 130
+    assert capsys.readouterr() == ("", "fastmlp-train: interrupted\n")
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_a_program_that_handles_sigint_itself_keeps_its_handler(capsys):

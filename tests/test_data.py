@@ -45,7 +45,9 @@ print([name for name in {heavy} if name in sys.modules])
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(DataError, match="'mnits' is not a folder of IDX files, nor one of 'digits' and 'mnist'"):
+    with pytest.raises(
+        DataError, match="'mnits' is not a folder of IDX files, nor one of 'digits', 'mnist', 'fashion-mnist'"
+    ):
         load("mnits")
 
 

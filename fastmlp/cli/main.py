@@ -18,6 +18,7 @@ from fastmlp.cli.arguments import PROGRAM, UsageError, parse
 from fastmlp.cli.interrupt import CtrlC
 from fastmlp.cli.progress import make_progress, print_error_line
 from fastmlp.errors import DivergedError
+from fastmlp.files import STANDARD_OUTPUT
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -52,7 +53,10 @@ Command = Callable[["Namespace", "Progress"], int]
 def run_command(program: str, parse_arguments: Callable[[], Namespace], command: Command) -> int:
     """Run a verb: parse, do, and return the exit code, with errors in one line on stderr."""
     with CtrlC() as ctrl_c:
-        return _run_command(program, parse_arguments, command, ctrl_c)
+        try:
+            return _run_command(program, parse_arguments, command, ctrl_c)
+        except KeyboardInterrupt:  # while an error was dealt with
+            return _fail(program, "interrupted", INTERRUPTED)
 
 
 def _run_command(program: str, parse_arguments: Callable[[], Namespace], command: Command, ctrl_c: CtrlC) -> int:
@@ -64,9 +68,8 @@ def _run_command(program: str, parse_arguments: Callable[[], Namespace], command
             code = _run(arguments, command)
             return INTERRUPTED if ctrl_c.was_pressed else code
         finally:
-            # Here a reader that has gone can be dealt with; at exit Python would complain about it itself.
-            if sys.stdout is not None:
-                sys.stdout.flush()
+            ctrl_c.settle()
+            _flush_stdout()
     except KeyboardInterrupt:
         return _fail(program, "interrupted", INTERRUPTED)
     except UsageError as error:
@@ -136,10 +139,25 @@ def _fail(program: str, text: str, code: int) -> int:
 
 def _in_one_line(error: Exception) -> str:
     """The error's message; with its type where the message alone would say little, as for a KeyError."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     message = " ".join(str(error).split())
-    if isinstance(error, ValueError | OSError | ArithmeticError | ImportError) and message:
+    if isinstance(error, ValueError | OSError | ArithmeticError | ImportError | MemoryError) and message:
         return message
     return f"{type(error).__name__}: {message} (--verbose shows where)"
+
+
+def _flush_stdout() -> None:
+    """Let go of what is written; here errors can be dealt with, at exit Python would complain about them itself."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_stdout()
+        raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from error
 
 
 def _discard_stdout() -> None:

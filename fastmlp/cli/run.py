@@ -10,6 +10,7 @@ from fastmlp.cli.matrix import print_confusion
 from fastmlp.cli.progress import Progress
 from fastmlp.cli.report import Report, peak_memory_mb, print_json, print_table
 from fastmlp.config import config_of
+from fastmlp.files import STANDARD_OUTPUT, writing_to
 from fastmlp.history import EpochFigures
 from fastmlp.options import Options
 from fastmlp.run import Run, train
@@ -32,9 +33,10 @@ def run(arguments: Namespace, progress: Progress) -> bool:
     trained = train(**options, callbacks=(progress.epoch, count_rows), say=say, progress=progress.downloading)
     progress.close()
     report = report_of(trained, sum(epoch_rows))
-    (print_json if arguments.json else print_table)(report)
-    if not arguments.json and trained.confusion is not None:
-        print_confusion(trained.confusion, tuple(map(str, trained.model.labels)))
+    with writing_to(STANDARD_OUTPUT):
+        (print_json if arguments.json else print_table)(report)
+        if not arguments.json and trained.confusion is not None:
+            print_confusion(trained.confusion, tuple(map(str, trained.model.labels)))
     return trained.interrupted
 
 

@@ -6,12 +6,13 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastmlp import __version__
 from fastmlp.cli.arguments import UsageError, add_talk_options, new_parser
 from fastmlp.cli.main import OK, USAGE, Command, run_command, train_as
 from fastmlp.cli.tune import parse_tune, run_tune
+from fastmlp.files import STANDARD_OUTPUT, writing_to
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -101,7 +102,8 @@ def _evaluate(arguments: Namespace, progress: Progress) -> int:
     from fastmlp.verbs import evaluate
 
     evaluation = evaluate(arguments.model, arguments.data)
-    (print_evaluation_json if arguments.json else print_evaluation)(evaluation)
+    with writing_to(STANDARD_OUTPUT):
+        (print_evaluation_json if arguments.json else print_evaluation)(evaluation)
     return OK
 
 
@@ -137,14 +139,19 @@ def _info(arguments: Namespace, progress: Progress) -> int:
     from fastmlp.verbs import info
 
     facts = info(arguments.model)
-    if arguments.json:
-        print(json.dumps(facts))
-        return OK
+    with writing_to(STANDARD_OUTPUT):
+        if arguments.json:
+            print(json.dumps(facts))
+        else:
+            _print_facts(facts)
+    return OK
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         if value is not None:
             text = ", ".join(f"{k} ({v})" for k, v in value.items()) if isinstance(value, dict) else value
             print(f"{name:12}{', '.join(map(str, text)) if isinstance(text, list) else text}")
-    return OK
 
 
 # ---- warmup ----

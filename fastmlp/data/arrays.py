@@ -1,6 +1,7 @@
 """Arrays without names: NPY, NPZ and svmlight files."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from fastmlp.data.paths import refuse_unreadable
 from fastmlp.errors import DataError
 from fastmlp.memory import total_memory
 
@@ -17,10 +19,9 @@ SVMLIGHT = (".svmlight", ".svm", ".libsvm")
 
 def read_npy(path: Path) -> NDArray[Any]:
     """Return the array of an NPY file, mapped rather than read. Raises DataError for anything else."""
+    refuse_unreadable(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"{path} is not a readable NPY file: {error}") from error
     return _checked(array, path)
@@ -50,16 +51,15 @@ def read_npz(path: Path) -> dict[str, NDArray[Any]]:
     Raises DataError for anything else, and for arrays that this machine's memory cannot hold: a few kilobytes may
     unpack to any size.
     """
+    refuse_unreadable(path)
     try:
         with zipfile.ZipFile(path) as archive:
             _refuse_bombs(path, sum(_bytes_of(archive, entry) for entry in archive.infolist()))
         with np.load(path, allow_pickle=False) as arrays:
             return {name: _checked(arrays[name], path) for name in arrays.files}
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
     except DataError:
         raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{path} is not a readable NPZ file: {error}") from error
 
 
@@ -70,11 +70,10 @@ def read_svmlight(path: Path, inputs: int | None = None) -> tuple[Any, NDArray[n
     """
     from sklearn.datasets import load_svmlight_file
 
+    refuse_unreadable(path)
     try:
         X, y = load_svmlight_file(str(path), n_features=inputs, dtype=np.float32)
-    except FileNotFoundError:
-        raise DataError(f"{path}: there is no such file") from None
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OverflowError, OSError, EOFError) as error:
         raise DataError(f"{path} is not a readable svmlight file: {error}") from error
     if X.shape[0] == 0:
         raise DataError(f"{path} has no rows")

@@ -1,77 +1,85 @@
-"""MNIST: found in a folder, or downloaded once, checked, and kept."""
+"""MNIST and Fashion-MNIST: found in a folder, or downloaded once, checked, and kept."""
 
-import logging
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fastmlp.data.dataset import Dataset
-from fastmlp.data.idx import (
-    NAMES,
-    TEST_IMAGES,
-    TEST_LABELS,
-    TRAIN_IMAGES,
-    TRAIN_LABELS,
-    find_idx,
-    load_folder,
-)
+from fastmlp.data.download import Attempts, DownloadProgress, download
+from fastmlp.data.idx import NAMES, TEST_IMAGES, TEST_LABELS, TRAIN_IMAGES, TRAIN_LABELS, find_idx, load_folder
 from fastmlp.errors import DataError
 
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "https://yann.lecun.com/exdb/mnist/",
+
+@dataclass(frozen=True)
+class Named:
+    """A data set of four IDX files. checksums: SHA-256 of the gzipped files, the same bytes on every mirror."""
+
+    name: str
+    title: str
+    mirrors: tuple[str, ...]
+    checksums: Mapping[str, str]
+
+
+MNIST = Named(
+    "mnist",
+    "MNIST",
+    (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        "https://yann.lecun.com/exdb/mnist/",
+    ),
+    {
+        TRAIN_IMAGES: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        TRAIN_LABELS: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        TEST_IMAGES: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        TEST_LABELS: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    },
 )
-# SHA-256 of the four gzipped files, the same bytes on every mirror.
-CHECKSUMS = {
-    TRAIN_IMAGES: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    TRAIN_LABELS: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    TEST_IMAGES: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    TEST_LABELS: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-}
+FASHION_MNIST = Named(
+    "fashion-mnist",
+    "Fashion-MNIST",
+    (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        # without encryption, which the checksums make up for
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    ),
+    {
+        TRAIN_IMAGES: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        TRAIN_LABELS: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        TEST_IMAGES: "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        TEST_LABELS: "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    },
+)
 
-DownloadProgress = Callable[[str, int, int], None]
-"""Called with a file's name, the bytes that have arrived, and the bytes it has (0 where unknown)."""
 
-_CONNECT_SECONDS, _SILENCE_SECONDS = 5.0, 30.0
-
-
-def load_mnist(
-    mirrors: Sequence[str] = MIRRORS,
-    progress: DownloadProgress | None = None,
-    rounds: int = 2,
-    pause: float = 1.0,
-) -> Dataset:
-    """Load MNIST: 60000 training and 10000 test images of 28 x 28 pixels, as rows (N, 784) of bytes.
+def load_named(named: Named, progress: DownloadProgress | None = None, attempts: Attempts | None = None) -> Dataset:
+    """Load 60000 training and 10000 test images of 28 x 28 pixels, as rows (N, 784) of bytes.
 
     The folders of `data_folders` are searched in order for the four files, plain or gzipped. Where no folder
-    has them all, they are downloaded to the first that can be written. Each file is asked of every mirror in
-    turn, ``rounds`` times over with ``pause`` seconds between rounds, and appears under its name only when it
-    is complete and its SHA-256 is right.
+    has them all, they are downloaded to the first that can be written, by default from the mirrors of the set.
 
     Raises DataError, which names what to do, where nothing is found and ``FASTMLP_OFFLINE`` is set, no folder
     can be written, or no mirror serves a file.
     """
-    found = next((folder for folder in data_folders() if _is_complete(folder)), None)
-    return load_folder(found or _download(mirrors, progress, rounds, pause), name="mnist")
+    found = next((folder for folder in data_folders(named.name) if _is_complete(folder)), None)
+    return load_folder(found or _download(named, progress, attempts or Attempts(named.mirrors)), name=named.name)
 
 
-def data_folders() -> Iterator[Path]:
-    """Where MNIST may lie, in order of search: ``$FASTMLP_DATA_DIR/mnist``, then the user's cache folder."""
-    named = os.environ.get("FASTMLP_DATA_DIR")
-    if named:
-        yield Path(named).expanduser() / "mnist"
+def data_folders(name: str) -> Iterator[Path]:
+    """Where a set may lie, in order of search: ``$FASTMLP_DATA_DIR/NAME``, then the user's cache folder."""
+    given = os.environ.get("FASTMLP_DATA_DIR")
+    if given:
+        yield Path(given).expanduser() / name
 
     from platformdirs import user_cache_path
 
     cache = user_cache_path("fastmlp", appauthor=False)
     # Without HOME and without an entry in the password file it would be a folder called "~" right here.
     if cache.is_absolute():
-        yield cache / "mnist"
+        yield cache / name
 
 
 def _is_complete(folder: Path) -> bool:
@@ -82,125 +90,32 @@ def _is_offline() -> bool:
     return os.environ.get("FASTMLP_OFFLINE", "").strip().lower() not in ("", "0", "false", "no")
 
 
-def _what_to_do() -> str:
-    folders = " or ".join(str(folder) for folder in data_folders()) or "$FASTMLP_DATA_DIR/mnist"
-    return (
-        f"put {', '.join(f'{name}.gz' for name in NAMES)} into {folders}, or train on 'digits', which needs no download"
-    )
+def _what_to_do(named: Named) -> str:
+    folders = " or ".join(map(str, data_folders(named.name))) or f"$FASTMLP_DATA_DIR/{named.name}"
+    files = ", ".join(f"{name}.gz" for name in NAMES)
+    return f"put {files} into {folders}, or train on 'digits', which needs no download"
 
 
-def _download(mirrors: Sequence[str], progress: DownloadProgress | None, rounds: int, pause: float) -> Path:
+def _download(named: Named, progress: DownloadProgress | None, attempts: Attempts) -> Path:
     """Bring the files that the folder lacks; return the folder."""
     if _is_offline():
-        raise DataError(f"MNIST is not here, and FASTMLP_OFFLINE forbids downloading it: unset that, {_what_to_do()}")
-    folder = _writable_folder()
-    with _quiet_pooch():
-        for name in NAMES:
-            if find_idx(folder, name) is None:
-                _download_file(name, folder, mirrors, progress, rounds, pause)
+        why = f"{named.title} is not here, and FASTMLP_OFFLINE forbids downloading it: unset that"
+        raise DataError(f"{why}, {_what_to_do(named)}")
+    folder = _writable_folder(named)
+    for name in NAMES:
+        if find_idx(folder, name) is None:
+            try:
+                download(folder / f"{name}.gz", named.checksums[name], attempts, progress)
+            except DataError as error:
+                raise DataError(f"{error}: try again later, {_what_to_do(named)}") from error
     return folder
 
 
-def _writable_folder() -> Path:
-    for folder in data_folders():
+def _writable_folder(named: Named) -> Path:
+    for folder in data_folders(named.name):
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             # Only writing tells: permission bits know nothing of read-only mounts, quotas and the superuser.
             with tempfile.TemporaryFile(dir=folder):
                 return folder
-    raise DataError("no folder can be written to keep MNIST in: set FASTMLP_DATA_DIR to one that can")
-
-
-@contextmanager
-def _quiet_pooch() -> Iterator[None]:
-    """Keep pooch's own log lines off stderr, and leave its logger as it was."""
-    import pooch
-
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _download_file(
-    name: str,
-    folder: Path,
-    mirrors: Sequence[str],
-    progress: DownloadProgress | None,
-    rounds: int,
-    pause: float,
-) -> None:
-    file = f"{name}.gz"
-    failures: dict[str, str] = {}
-    for round_number in range(rounds):
-        if round_number:
-            time.sleep(pause)
-        for mirror in mirrors:
-            try:
-                _retrieve(f"{mirror.rstrip('/')}/{file}", CHECKSUMS[name], folder / file, progress)
-            # requests' errors are OSErrors; a ValueError is pooch's word for a wrong checksum.
-            except (OSError, ValueError) as error:
-                failures[mirror] = _reason(error)
-            else:
-                return
-    reasons = "; ".join(f"{urlsplit(mirror).netloc or mirror}: {reason}" for mirror, reason in failures.items())
-    raise DataError(f"{file} could not be downloaded ({reasons}): try again later, {_what_to_do()}")
-
-
-def _retrieve(url: str, checksum: str, path: Path, progress: DownloadProgress | None) -> None:
-    """Download one file from one mirror; it takes its name only once its checksum is right."""
-    import pooch
-
-    downloader = pooch.HTTPDownloader(
-        progressbar=_Meter(path.name, progress) if progress else False,
-        chunk_size=1 << 16,
-        timeout=(_CONNECT_SECONDS, _SILENCE_SECONDS),
-        # A mirror must not unpack the file on the way: the checksum is that of the gzipped bytes.
-        headers={"Accept-Encoding": "identity"},
-    )
-    pooch.retrieve(url, f"sha256:{checksum}", fname=path.name, path=path.parent, downloader=downloader)
-    # pooch leaves the owner-only permissions of a temporary file, no use in a folder that people share.
-    path.chmod(0o644)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """A few words on why a mirror failed; the messages of requests run over several lines."""
-    from requests import exceptions
-
-    if isinstance(error, exceptions.HTTPError) and error.response is not None:
-        return f"HTTP status {error.response.status_code}"
-    if isinstance(error, exceptions.Timeout):
-        return "no answer in time"
-    if isinstance(error, exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    if isinstance(error, exceptions.ConnectionError):
-        return "no connection"
-    if isinstance(error, exceptions.RequestException):
-        return type(error).__name__
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return "wrong SHA-256 checksum"
-
-
-class _Meter:
-    """What pooch asks of a progress bar, passed on to a function."""
-
-    def __init__(self, file: str, report: DownloadProgress) -> None:
-        self.file = file
-        self.report = report
-        self.total = 0  # set by pooch when the server has answered
-        self.received = 0
-
-    def update(self, count: int) -> None:
-        # pooch counts whole pieces, also for the last one.
-        self.received = min(self.received + count, self.total or self.received + count)
-        self.report(self.file, self.received, self.total)
-
-    def reset(self) -> None:
-        self.received = 0
-
-    def close(self) -> None:
-        """Nothing to close."""
+    raise DataError(f"no folder can be written to keep {named.title} in: set FASTMLP_DATA_DIR to one that can")
