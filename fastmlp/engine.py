@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.architecture import Architecture
-from fastmlp.kernels import layout, program, sparse, team, update, zeros
+from fastmlp.kernels import layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
 from fastmlp.kernels.jit import Choice, entry_of
+from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
-from fastmlp.kernels.update import Descent
 from fastmlp.predictor import Predictor
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, training, useful_members
 
@@ -41,7 +41,7 @@ Train = Callable[[Rows, Targets, Ints, Floats, Descent], Floats]
 class Regime:
     """How a network is trained, apart from what differs from step to step.
 
-    rule: the optimiser's, one of those in ``fastmlp.kernels.update``; threads: the most to use; visiting: what of its
+    rule: the optimiser's, one of those in ``fastmlp.kernels.rules``; threads: the most to use; visiting: what of its
     inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
     squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Of the
     weights of sparse rows a step looks at few, unless it clips: only then may squares be asked for.
@@ -59,7 +59,7 @@ class Regime:
     @property
     def slots(self) -> int:
         """How many numbers are kept for each weight."""
-        return int(update.SLOTS[self.rule] if self.clip_norm == math.inf else update.KEPT + 1)
+        return int(rules.SLOTS[self.rule] if self.clip_norm == math.inf else rules.KEPT + 1)
 
 
 class Engine:
@@ -78,7 +78,7 @@ class Engine:
         alone = visiting is ENTRIES and len(sizes) == 2
         self.members = 1 if alone else useful_members(work, batch_size, threads)
         self._multiply_adds = 3 * batch_size * forward_multiply_adds(work)  # of a minibatch
-        if visiting is ENTRIES and rule is update.ADAM:
+        if visiting is ENTRIES and rule is rules.ADAM:
             self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = _planned(sizes, batch_size, self.dtype, self.members)
         self._buffer = layout.aligned((regime.slots * self._layout.size,), self.dtype)
@@ -148,7 +148,7 @@ class Engine:
             network = Network(self._layout.layers, self._buffer, self._layout.size)
             work = self._work_to_train(rows, repeated=False)
             nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
-            steps, losses = np.zeros((0, update.COLUMNS)), np.zeros(0)
+            steps, losses = np.zeros((0, rules.COLUMNS)), np.zeros(0)
             arguments = (network, rows, nothing, NO_ORDER, steps, losses, work, member)
             _EPOCHS[self.dtype] = entry_of(epoch, (*arguments, Descent(), NO_DROPOUT, math.inf))
 

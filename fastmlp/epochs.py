@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from fastmlp.course import Course
 from fastmlp.kernels.dropout import NO_DROPOUT
+from fastmlp.kernels.rules import COLUMNS, DECAY, FIRST, RATE, SEED, SHARE, SHRINKAGE
 from fastmlp.kernels.targets import NO_WEIGHTS
-from fastmlp.kernels.update import COLUMNS, DECAY, FIRST, RATE, SEED, SHARE, SHRINKAGE
 from fastmlp.steps import shares_of, steps_of
 
 Floats = NDArray[np.float64]

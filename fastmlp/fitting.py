@@ -22,7 +22,7 @@ from fastmlp.engine import Engine, Regime
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
-from fastmlp.kernels import update
+from fastmlp.kernels import rules
 from fastmlp.optimizer import Optimizer
 from fastmlp.seeding import seeded
 from fastmlp.stochastic import StochasticFit
@@ -175,7 +175,7 @@ class CompiledFit:
         dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
-        engine = Engine(design, regime_for(X, design.sizes[1], batch_size, update.ACCUMULATE, self.threads))
+        engine = Engine(design, regime_for(X, design.sizes[1], batch_size, rules.ACCUMULATE, self.threads))
         rows = translate.as_rows(X, dtype)
         engine.compile(rows)
         with loss_and_gradient(
@@ -203,6 +203,6 @@ class CompiledFit:
         design = translate.architecture_of(self, dtype if dtype == np.float32 else np.float64)
         engine = _PREDICTING.get(self)
         if engine is None or engine.architecture != design:
-            engine = _PREDICTING[self] = Engine(design, Regime(1, update.SGD, thread_limit(self.threads)))
+            engine = _PREDICTING[self] = Engine(design, Regime(1, rules.SGD, thread_limit(self.threads)))
         translate.load_parameters(self, engine)
         return engine

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fastmlp.engine import Engine
 from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.targets import Targets
-from fastmlp.kernels.update import Descent
 from fastmlp.steps import steps_of
 
 GRADIENT_ROWS = 256

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.engine import Engine
-from fastmlp.kernels import update
+from fastmlp.kernels import rules
 from fastmlp.kernels.jit import Choice
-from fastmlp.kernels.update import Descent
+from fastmlp.kernels.rules import Descent
 from fastmlp.schedule import correct_bias
 
 SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
@@ -23,10 +23,10 @@ Floats = NDArray[np.float64]
 def rule_of(solver: str, momentum: float, nesterov: bool) -> Choice:
     """Return the rule with which kernels apply a gradient."""
     if solver == "adam":
-        return update.ADAM
+        return rules.ADAM
     if momentum == 0:
-        return update.SGD
-    return update.NESTEROV if nesterov else update.MOMENTUM
+        return rules.SGD
+    return rules.NESTEROV if nesterov else rules.MOMENTUM
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Optimizer:
     def corrections(self, count: int, betas: tuple[float, float]) -> Floats | float:
         """Count the next steps, and return what multiplies their learning rates: of Adam, for its averages' bias."""
         first, self.steps = self.steps, self.steps + count
-        if self.engine.regime.rule is not update.ADAM:
+        if self.engine.regime.rule is not rules.ADAM:
             return 1.0
         blocks = range(first // BLOCK_STEPS, (self.steps - 1) // BLOCK_STEPS + 1)
         start = first - blocks.start * BLOCK_STEPS

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.kernels.update import COLUMNS, DECAY, FIRST, RATE, ROWS_OF_STEP, SEED, SHARE, SHRINKAGE
+from fastmlp.kernels.rules import COLUMNS, DECAY, FIRST, RATE, ROWS_OF_STEP, SEED, SHARE, SHRINKAGE
 
 Floats = NDArray[np.float64]
 

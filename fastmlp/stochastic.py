@@ -17,7 +17,7 @@ from fastmlp.heldout import HeldOut
 from fastmlp.history import EpochFigures, tell
 from fastmlp.inputs import check_callbacks
 from fastmlp.kernels.inputs import ENTRIES
-from fastmlp.kernels.update import DECAY
+from fastmlp.kernels.rules import DECAY
 from fastmlp.optimizer import descent_of
 from fastmlp.progress import note_loss, note_score, why_to_end
 from fastmlp.steps import mean_loss

@@ -13,7 +13,7 @@ from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine, Parameters
 from fastmlp.gradient import GRADIENT_ROWS, loss_and_gradient
 from fastmlp.history import History
-from fastmlp.kernels import update
+from fastmlp.kernels import rules
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import NO_WEIGHTS
@@ -318,7 +318,7 @@ class Trainer:
         matrix = self._checked(X, columns=fitted.sizes[0])
         data, count = self._rows(matrix), matrix.shape[0]
         targets = task.targets(task.encode(y, count), fitted.dtype, NO_WEIGHTS)
-        engine = self._new_engine(task, matrix, min(GRADIENT_ROWS, count), update.ACCUMULATE)
+        engine = self._new_engine(task, matrix, min(GRADIENT_ROWS, count), rules.ACCUMULATE)
         engine.compile(data)
         with loss_and_gradient(engine, data, targets, count, task.loss_factor) as evaluate:
             return evaluate(fitted.read(), 2 * self.options.l2)

@@ -13,8 +13,8 @@ from fastmlp.engine import Engine, Train
 from fastmlp.errors import DivergedError
 from fastmlp.history import EpochFigures, History, tell
 from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.rules import ROWS_OF_STEP, Descent
 from fastmlp.kernels.targets import Targets
-from fastmlp.kernels.update import ROWS_OF_STEP, Descent
 from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
 from fastmlp.sampling import epoch_order
 from fastmlp.schedule import Schedule, correct_bias

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine, Regime
-from fastmlp.kernels import program, update
+from fastmlp.kernels import program, rules
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
@@ -50,16 +50,16 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     """Yield networks that between them need every kernel: a network for each that depends on what differs."""
-    for rule, units, visiting in product(update.SLOTS, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
+    for rule, units, visiting in product(rules.SLOTS, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
         plain = Regime(1, rule, 1, visiting, squares=visiting is not ENTRIES)
         yield from _networks(dtype, units, plain)
-        if everything and rule is not update.ACCUMULATE:
+        if everything and rule is not rules.ACCUMULATE:
             yield from _networks(dtype, units, replace(plain, dropout=Dropout(0.5, 0.5), clip_norm=1.0))
     for loss in program.LOSSES:
-        yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, update.SGD, 1))
+        yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, rules.SGD, 1))
     others = [name for name in ACTIVATIONS if everything and name != "relu"]
     for name, units, visiting in product(others, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
-        yield from _networks(dtype, units, Regime(1, update.SGD, 1, visiting), name)
+        yield from _networks(dtype, units, Regime(1, rules.SGD, 1, visiting), name)
 
 
 def _units(dtype: str) -> list[int]:

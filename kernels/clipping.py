@@ -1,7 +1,7 @@
 """Clipping: the gradients of a minibatch are shortened together until their norm is at most some number.
 
 With g all gradients in a row: g * min(1, most / |g|) (Pascanu, Mikolov and Bengio, 2013, algorithm 1). The norm is
-known only when all gradients are, so they are kept (KEEP, kernels.update), and the rule is applied to what was kept.
+known only when all gradients are, so they are kept (KEEP, kernels.rules), and the rule is applied to what was kept.
 This is a kernel of its own, reached by address: few trainings clip, and no other has to compile it (0.3 s of 7).
 """
 
@@ -13,9 +13,9 @@ from numba import typeof, types
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel
 from fastmlp.kernels.layout import biases_of, plan, values, weights_of
+from fastmlp.kernels.rules import KEPT, Descent, for_biases, without_decay
 from fastmlp.kernels.step import Member, Network, new_workspace, own_panels
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.update import KEPT, Descent, for_biases, without_decay
 
 
 def signature_to_clip(dtype) -> tuple[types.Type, ...]:

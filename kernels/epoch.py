@@ -6,10 +6,10 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
+from fastmlp.kernels.rules import DECAY, FIRST, ROWS_OF_STEP, SEED, SHARE, step_of
 from fastmlp.kernels.step import Noise, backward, forward, head, own_panels
 from fastmlp.kernels.subnormals import flush_subnormals, restore
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.update import DECAY, FIRST, ROWS_OF_STEP, SEED, SHARE, step_of
 
 
 @part
@@ -106,7 +106,7 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
     """Train on minibatches of the rows in some order; their losses, each before its update, are written to ``losses``.
 
     network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
-    (kernels.update), losses: (minibatches,) float64, work: Workspace, member: Member, descent: Descent, what all steps
+    (kernels.rules), losses: (minibatches,) float64, work: Workspace, member: Member, descent: Descent, what all steps
     have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
 
     A loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the whole

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastmlp.kernels import matmul, update
+from fastmlp.kernels import matmul, rules, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
 from fastmlp.kernels.gather import NO_ORDER, NOTHING_AHEAD
@@ -25,7 +25,7 @@ def _affine(shape, inputs, W, b, A, j, first, last, depth, ahead):
 
 @entry
 def _update(shape, inputs, G, j, panel, first, last, depth, descent):
-    update.update(shape, update.SGD, inputs, G, j, panel, first, last, depth, descent)
+    update.update(shape, rules.SGD, inputs, G, j, panel, first, last, depth, descent)
 
 
 @entry
@@ -98,7 +98,7 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     vectors = panel_vectors(W.shape[1], X.dtype, 1)
     width = vectors * lanes(X.dtype)
     inputs, gradient = _padded(X, 1, ROWS), _padded(G, 1, width)
-    descent = update.Descent(float(learning_rate), 2.0 * l2)
+    descent = rules.Descent(float(learning_rate), 2.0 * l2)
     for j, weights in _panels(W, width):
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
         _update(tile_shape(vectors), _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)

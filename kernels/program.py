@@ -15,14 +15,13 @@ from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import Panel, matrix_type, tile_shape
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
+from fastmlp.kernels.rules import KEEP, Descent
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.tile import Shape
 from fastmlp.kernels.untouched import catch_up, pass_step
 from fastmlp.kernels.update import (
-    KEEP,
-    Descent,
     apply_kept,
     is_large,
     sum_squares,

@@ -15,9 +15,9 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
+from fastmlp.kernels.rules import descend, step_of
 from fastmlp.kernels.sparse import COLUMN, SEEN, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, store, zeros
-from fastmlp.kernels.update import descend, step_of
 
 
 def multiply(rule, products, step, descent):

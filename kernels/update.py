@@ -1,28 +1,14 @@
 """Backward-plus-update: X^T G accumulates in a tile and becomes new weights there; it never is in memory.
 
-An optimiser's rule turns the tile of a gradient into new weights. With dW = X^T G + decay W (decay is 2 * l2, or 0
-for biases), rate r and momentum m:
-
-    SGD         W -= r dW
-    MOMENTUM    V = m V - r dW;  W += V
-    NESTEROV    V = m V - r dW;  W += m V - r dW                (Sutskever et al., 2013, section 2, rearranged)
-    ADAM        M = m M + (1 - m) dW;  V = v V + (1 - v) dW^2;  W = (1 - s) W - r M / (sqrt(V) + epsilon)
-                                                                (Kingma and Ba, 2015, end of section 2: r holds the
-                                                                correction for the bias of M and V; s, the shrinkage,
-                                                                is what Loshchilov and Hutter, 2019, decouple: AdamW)
-    ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
-    KEEP        V = dW;  W stays                                (a gradient to be clipped, V being the slot that all
-                                                                other rules leave alone)
+The rule that the gradient of a tile is given to is one of ``kernels.rules``.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 from numba.extending import overload
 
-from fastmlp.kernels.elementary import reciprocal, root
-from fastmlp.kernels.jit import Choice, ChoiceType, kernel, part
+from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import LINE_BYTES, share, values
+from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import (
     STRIP,
@@ -37,122 +23,9 @@ from fastmlp.kernels.tile import (
 )
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, group_bits_of
 
-SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
-ADAM, ACCUMULATE, KEEP = map(Choice, ("adam", "accumulate", "keep"))
-SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
-"""How many numbers each rule keeps for a weight, the weight among them."""
-KEPT = 3
-"""The slot of gradients that are kept to be clipped."""
 # Of a minibatch's gradient, 128 rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds
 BLOCK = 128
 LARGE_BYTES = 1 << 19
-
-
-class Descent(NamedTuple):
-    """The numbers of an optimiser's step."""
-
-    rate: float = 0.0
-    decay: float = 0.0
-    shrinkage: float = 0.0  # the share of a weight that goes each step, whatever its gradient
-    momentum: float = 0.0  # of Adam: beta 1
-    second_momentum: float = 0.0  # of Adam: beta 2
-    epsilon: float = 0.0
-
-
-FIRST, ROWS_OF_STEP, RATE, SHARE, DECAY, SHRINKAGE, SEED, COLUMNS = range(8)
-"""The columns of ``steps`` (minibatches, COLUMNS) float64: what differs from step to step.
-
-FIRST, ROWS_OF_STEP: where in the order of rows the minibatch starts, and how many rows it has. SHARE: what the loss of
-one row counts.
-"""
-
-
-@part
-def step_of(descent, steps, t):
-    """Return the numbers of step t."""
-    return _with(descent, steps[t, RATE], steps[t, DECAY], steps[t, SHRINKAGE])
-
-
-@part
-def for_biases(descent):
-    """Return the same step for what does not decay."""
-    return _with(descent, descent.rate, 0.0, 0.0)
-
-
-@part
-def without_decay(descent):
-    """Return the same step for a gradient that holds the decay already."""
-    return _with(descent, descent.rate, 0.0, descent.shrinkage)
-
-
-@part
-def _with(descent, rate, decay, shrinkage):
-    return Descent(rate, decay, shrinkage, descent.momentum, descent.second_momentum, descent.epsilon)
-
-
-def descend(rule, shape, gradient, panel, i, descent):
-    """Apply the rule to the tile at row i of a panel, given the tile X^T G."""
-
-
-def _sgd(rule, shape, gradient, panel, i, descent):
-    W = values(panel, 0)
-    store(load(shape, W, i, 0) * (1 - descent.rate * descent.decay) - gradient * descent.rate, W, i, 0)
-
-
-def _momentum(rule, shape, gradient, panel, i, descent):
-    W, V = values(panel, 0), values(panel, 1)
-    w = load(shape, W, i, 0)
-    v = load(shape, V, i, 0) * descent.momentum - (gradient + w * descent.decay) * descent.rate
-    store(v, V, i, 0)
-    store(w + v, W, i, 0)
-
-
-def _nesterov(rule, shape, gradient, panel, i, descent):
-    W, V = values(panel, 0), values(panel, 1)
-    w = load(shape, W, i, 0)
-    step = (gradient + w * descent.decay) * descent.rate
-    v = load(shape, V, i, 0) * descent.momentum - step
-    store(v, V, i, 0)
-    store(w + v * descent.momentum - step, W, i, 0)
-
-
-def _adam(rule, shape, gradient, panel, i, descent):
-    W, M, V = values(panel, 0), values(panel, 1), values(panel, 2)
-    w = load(shape, W, i, 0)
-    dw = gradient + w * descent.decay
-    m = load(shape, M, i, 0) * descent.momentum + dw * (1 - descent.momentum)
-    v = load(shape, V, i, 0) * descent.second_momentum + dw * dw * (1 - descent.second_momentum)
-    store(m, M, i, 0)
-    store(v, V, i, 0)
-    kept = w * (1 - descent.shrinkage)
-    store(kept - m * descent.rate * reciprocal(root(v) + descent.epsilon), W, i, 0)
-
-
-def _accumulate(rule, shape, gradient, panel, i, descent):
-    V = values(panel, 1)
-    store(load(shape, V, i, 0) + gradient * descent.rate, V, i, 0)
-
-
-def _keep(rule, shape, gradient, panel, i, descent):
-    W = values(panel, 0)
-    store(gradient + load(shape, W, i, 0) * descent.decay, values(panel, KEPT), i, 0)
-
-
-_RULES = {
-    "sgd": _sgd,
-    "momentum": _momentum,
-    "nesterov": _nesterov,
-    "adam": _adam,
-    "accumulate": _accumulate,
-    "keep": _keep,
-}
-
-
-@overload(descend)
-def _descend(rule, shape, gradient, panel, i, descent):
-    if isinstance(rule, ChoiceType):
-        return _RULES[rule.choice.name]
-    return None
 
 
 def begin(rule, shape, G, panel, first, last, descent):

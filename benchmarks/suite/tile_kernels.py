@@ -13,6 +13,11 @@ import numpy as np
 from fastmlp.kernels import activation, gather, layout, matmul, update, zeros
 from fastmlp.kernels.tile import Shape
 
+try:
+    from fastmlp.kernels import rules
+except ImportError:  # earlier commits have them beside the kernels
+    rules = update
+
 from .data import strokes
 
 BATCH, INPUTS, CLASSES = 128, 784, 10
@@ -96,13 +101,13 @@ def _backprop(kernel, dtype):
 
 
 def _update(kernel, rule, dtype):
-    if not hasattr(update, rule):
+    if not hasattr(rules, rule):
         raise NotImplementedError(f"no rule {rule}")
     s = Scene(dtype, like_mnist=kernel is update.update_nonzero)
     slots = np.concatenate([s.W.reshape(-1), np.zeros(2 * s.W.size, dtype)])
     panel = layout.Panel(slots, 0, INPUTS, s.width, s.W.size)
-    descent = update.Descent(**{name: DESCENT[name] for name in update.Descent._fields})
-    names = {"X": s.inputs.X, "inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(update, rule)}
+    descent = rules.Descent(**{name: DESCENT[name] for name in rules.Descent._fields})
+    names = {"X": s.inputs.X, "inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(rules, rule)}
     names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": descent}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
