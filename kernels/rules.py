@@ -1,7 +1,6 @@
 """Optimisers' rules: what turns the tile of a gradient into new weights.
 
-With dW = X^T G + decay W (decay is 2 * l2, or 0
-for biases), rate r and momentum m:
+With dW = X^T G + decay W (decay is 2 * l2, or 0 for biases), rate r and momentum m:
 
     SGD         W -= r dW
     MOMENTUM    V = m V - r dW;  W += V
