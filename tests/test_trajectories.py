@@ -53,6 +53,14 @@ def test_ten_steps_agree_with_the_oracle(hidden, rule, dtype):
     assert_same_training(start, X, y, hidden, dtype, batch_size=8, epochs=2, **rule)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(rule, dtype):
+    # several blocks of rows, several strips of inputs, and a last one of each that is not whole
+    start, X, y = network_and_data((70,), rows=300, inputs=150)
+    assert_same_training(start, X, y, (70,), dtype, batch_size=270, epochs=2, **rule)
+
+
 @every_depth
 def test_one_step_sends_gradients_through_the_weights_from_before_it(hidden):
     # a rate so high that the weights after the step are nothing like those before
