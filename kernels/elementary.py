@@ -131,7 +131,7 @@ def tanh(x):
 
 
 def reciprocal(x):
-    """Return 1 / x of a tile."""
+    """Return 1 / x of a tile of normal numbers."""
 
 
 def root(x):

@@ -24,6 +24,7 @@ import llvmlite
 import numba
 import numpy as np
 import platformdirs
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.codegen import JITCodeLibrary
@@ -243,6 +244,12 @@ def call(typing_context, address, *arguments):
         return context.get_dummy_value()
 
     return types.void(types.intp, given), generate
+
+
+def call_llvm(builder, name: str, result, *arguments):
+    """Write a call of one of LLVM's own functions into the code being built, and return its value."""
+    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
 
 
 class ChoiceType(types.Type):

@@ -9,17 +9,14 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from fastmlp.kernels.jit import call_llvm
+
 _X86_FLUSH = 0x8040  # the bits FTZ and DAZ of MXCSR
 _ARM_FLUSH = 1 << 24  # the bit FZ of FPCR
 
 
 def _is(context, *names) -> bool:
     return context.codegen().magic_tuple()[0].startswith(names)
-
-
-def _call(builder, name, result, *arguments):
-    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
 
 
 def _x86_control(builder):
@@ -31,10 +28,10 @@ def _read(context, builder):
     """Return the processor's control word as 64 bits, 0 where it is not known how."""
     if _is(context, "x86_64", "i686"):
         memory, pointer = _x86_control(builder)
-        _call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), pointer)
+        call_llvm(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), pointer)
         return builder.zext(builder.load(memory), ir.IntType(64))
     if _is(context, "aarch64", "arm64"):
-        return _call(builder, "llvm.aarch64.get.fpcr", ir.IntType(64))
+        return call_llvm(builder, "llvm.aarch64.get.fpcr", ir.IntType(64))
     return ir.Constant(ir.IntType(64), 0)
 
 
@@ -42,9 +39,9 @@ def _write(context, builder, word):
     if _is(context, "x86_64", "i686"):
         memory, pointer = _x86_control(builder)
         builder.store(builder.trunc(word, ir.IntType(32)), memory)
-        _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), pointer)
+        call_llvm(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), pointer)
     elif _is(context, "aarch64", "arm64"):
-        _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), word)
+        call_llvm(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), word)
 
 
 @intrinsic

@@ -15,10 +15,9 @@ import sys
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
-from fastmlp.kernels.jit import part
+from fastmlp.kernels.jit import call_llvm, part
 
 LINE = 8
 ARRIVALS, ABORTED, MEMBERS = 0, LINE, 2 * LINE
@@ -70,8 +69,7 @@ def _pause(typing_context):
         elif triple.startswith(("aarch64", "arm64")):
             name, values = "llvm.aarch64.hint", [ir.Constant(ir.IntType(32), 1)]
         if name:
-            function_type = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-            builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), values)
+            call_llvm(builder, name, ir.VoidType(), *values)
         return context.get_dummy_value()
 
     return types.void(), generate

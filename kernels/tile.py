@@ -19,6 +19,8 @@ from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import NativeValue, intrinsic, models, overload_attribute, register_model, typeof_impl, unbox
 
+from fastmlp.kernels.jit import call_llvm
+
 
 def _vector_unit() -> tuple[int, int]:
     """Return (bytes a vector register holds, number of registers) of the processor that Numba compiles for."""
@@ -133,18 +135,13 @@ def _splat(builder, vector, scalar):
     return builder.shuffle_vector(first, undefined, zeros)
 
 
-def _call(builder, name, result, *arguments):
-    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
-
-
 def _suffix(vector):
     return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
 
 
 def _multiply_add(builder, x, y, z):
     # fmuladd, not fma: without the instruction, fma becomes a library call (1% of the peak instead of 26%)
-    return _call(builder, f"llvm.fmuladd.{_suffix(x.type)}", x.type, x, y, z)
+    return call_llvm(builder, f"llvm.fmuladd.{_suffix(x.type)}", x.type, x, y, z)
 
 
 class _Array:
@@ -247,7 +244,7 @@ def _prefetch_into(locality):
             address = _Array(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
             pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
             flags = [ir.Constant(ir.IntType(32), value) for value in (0, locality, 1)]  # to read, and data
-            _call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+            call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
             return context.get_dummy_value()
 
         return types.void(M, types.intp, types.intp), generate
@@ -575,7 +572,7 @@ def _power_of_two(builder, tile, n):
     return builder.bitcast(total, tile.vector)
 
 
-square_root = _per_register(lambda builder, tile, x: _call(builder, f"llvm.sqrt.{_suffix(x.type)}", x.type, x))
+square_root = _per_register(lambda builder, tile, x: call_llvm(builder, f"llvm.sqrt.{_suffix(x.type)}", x.type, x))
 """``square_root(x)``: the square roots of a tile."""
 
 
@@ -585,7 +582,9 @@ def _estimate(name):
     def generate_one(builder, tile, x):
         kind = "ps" if tile.dtype == types.float32 else "pd"
         everywhere = ir.Constant(ir.IntType(tile.lanes), -1)
-        return _call(builder, f"llvm.x86.avx512.{name}.{kind}.512", x.type, x, ir.Constant(x.type, None), everywhere)
+        return call_llvm(
+            builder, f"llvm.x86.avx512.{name}.{kind}.512", x.type, x, ir.Constant(x.type, None), everywhere
+        )
 
     return _per_register(generate_one)
 

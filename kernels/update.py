@@ -25,7 +25,7 @@ from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, group_bits_of
 
 # Of a minibatch's gradient, 128 rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds
 BLOCK = 128
-LARGE_BYTES = 1 << 19
+LARGE_BYTES = 1 << 19  # of a minibatch's inputs: beside the weights, more leaves the second cache
 
 
 def begin(rule, shape, G, panel, first, last, descent):

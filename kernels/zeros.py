@@ -88,7 +88,10 @@ def has_many_zeros(shape, X, i, columns):
 
 @part
 def mark_row(x, inputs, r):
-    """Set the bits of row r of ``inputs.X``, which is a copy of the row x (1, D), but for its scale."""
+    """Set the bits of row r of ``inputs.X`` (B, >= D), which is the row x (1, D), of any kind, but for its scale.
+
+    What has become zero by its scale alone counts as not zero: it is visited, and adds nothing.
+    """
     bits, words = row_bits_of(inputs), x.shape[1] // WORD
     for w in range(words):
         bits[r, w] = nonzero_word(x, 0, w * WORD)
@@ -98,7 +101,7 @@ def mark_row(x, inputs, r):
 
 @part
 def _any_of_groups(word):
-    """Return 16 bits, one for each group of 4 neighbouring bits of a word: whether any of them is set."""
+    """Return 16 bits of uint64, one for each group of 4 neighbouring bits of a word: whether any of them is set."""
     word |= word >> np.uint64(1)
     word |= word >> np.uint64(2)
     word &= np.uint64(0x1111111111111111)
