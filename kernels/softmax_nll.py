@@ -15,11 +15,12 @@ import numpy as np
 from fastmlp.kernels.elementary import exp
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.layout import ROWS
 from fastmlp.kernels.targets import weight_of
 from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_max, row_sum, store, zeros
 
 # One row is a long chain of operations that wait for one another: several side by side take hardly more time
-ABREAST = 4
+ABREAST = ROWS
 _TILE = Shape(ABREAST, 1)
 
 
