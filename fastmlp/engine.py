@@ -23,7 +23,8 @@ from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.predictor import Predictor
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, training, useful_members
+from fastmlp.sharing import sharing_of
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
@@ -43,8 +44,8 @@ class Regime:
 
     rule: the optimiser's, one of those in ``fastmlp.kernels.rules``; threads: the most to use; visiting: what of its
     inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
-    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. Of the
-    weights of sparse rows a step looks at few, unless it clips: only then may squares be asked for.
+    squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. A step
+    that visits entries looks at few weights, unless it clips: only then may squares be asked for.
     """
 
     batch_size: int
@@ -55,6 +56,11 @@ class Regime:
     squares: bool = False
     dropout: Dropout = NO_DROPOUT
     clip_norm: float = math.inf
+
+    @property
+    def spreads(self) -> bool:
+        """Whether minibatches of sparse rows are gathered as dense ones."""
+        return self.visiting is not ENTRIES
 
     @property
     def slots(self) -> int:
@@ -73,16 +79,18 @@ class Engine:
         self.architecture, self.regime = architecture, regime
         batch_size, visiting, visited = regime.batch_size, regime.visiting, regime.visited
         rule, threads, sizes = regime.rule, regime.threads, architecture.sizes
-        work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
-        alone = visiting is ENTRIES and len(sizes) == 2
-        self.members = 1 if alone else useful_members(work, batch_size, threads)
+        most = 1 if visiting is ENTRIES and len(sizes) == 2 else threads
+        whole = visiting is ENTRIES or regime.clip_norm < math.inf
+        self.parts, self.members = sharing_of(sizes, batch_size, most, visited, whole)
+        work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
         self._multiply_adds = 3 * batch_size * forward_multiply_adds(work)  # of a minibatch
         if visiting is ENTRIES and rule is rules.ADAM:
             self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
-        self._layout = _planned(sizes, batch_size, self.dtype, self.members)
-        self._buffer = layout.aligned((regime.slots * self._layout.size,), self.dtype)
-        self.predictor = Predictor(architecture, self._buffer, self.members, threads)
+        self._layout = self._planned()
+        slots = regime.slots if self.parts == 1 else rules.KEPT + self.parts
+        self._buffer = layout.aligned((slots * self._layout.size,), self.dtype)
+        self.predictor = Predictor(architecture, self._buffer, self._sharing_units, threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be copied and pickled as plain numbers: where kernels lie, and how panels do, another process finds out."""
@@ -104,7 +112,7 @@ class Engine:
     def slots(self) -> NDArray[np.floating]:
         """The parameters and the optimiser's numbers for them, (slots, size), in the kernels' order."""
         slots: NDArray[np.floating] = self._buffer.reshape(-1, self._layout.size)
-        return slots
+        return slots[: self.regime.slots]
 
     def write(self, parameters: Parameters, slot: int = 0) -> None:
         """Set the parameters (or a slot of the optimiser's) from plain arrays named W1, b1, W2 ..."""
@@ -131,10 +139,11 @@ class Engine:
 
     # ---- running ----
 
-    def compile(self, rows: Rows) -> None:
-        """Compile the kernels that training on such rows needs, or load them from disk."""
+    @property
+    def chosen(self) -> program.Program:
+        """What is chosen of the kernels."""
         design, regime = self.architecture, self.regime
-        chosen = program.Program(
+        return program.Program(
             activation=design.activation_choice,
             loss=design.loss,
             rule=regime.rule,
@@ -142,13 +151,17 @@ class Engine:
             squares=regime.squares,
             drops=regime.dropout != NO_DROPOUT,
             clips=regime.clip_norm < math.inf,
+            parts=self.parts,
         )
-        self._layout = _planned(self.sizes, regime.batch_size, self.dtype, self.members, chosen)
+
+    def compile(self, rows: Rows) -> None:
+        """Compile the kernels that training on such rows needs, or load them from disk."""
+        self._layout = self._planned(self.chosen)
         if self.dtype not in _EPOCHS:
             network = Network(self._layout.layers, self._buffer, self._layout.size)
             work = self._work_to_train(rows, repeated=False)
             nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
-            steps, losses = np.zeros((0, rules.COLUMNS)), np.zeros(0)
+            steps, losses = np.zeros((0, rules.COLUMNS)), np.zeros((0, 1))
             arguments = (network, rows, nothing, NO_ORDER, steps, losses, work, member)
             _EPOCHS[self.dtype] = entry_of(epoch, (*arguments, Descent(), NO_DROPOUT, math.inf))
 
@@ -172,7 +185,7 @@ class Engine:
                     me = Member(member, self.members)
                     run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)
 
-                losses = np.zeros(len(steps))
+                losses = np.zeros((len(steps), self.parts))
                 for first in range(0, len(steps), stride):
                     own, own_losses = steps[first : first + stride], losses[first : first + stride]
                     try:
@@ -183,7 +196,8 @@ class Engine:
                     except BaseException:
                         team.abort(work.team)
                         raise
-                return losses
+                of_minibatches: Floats = losses.sum(axis=1)
+                return of_minibatches
 
             yield train
 
@@ -193,6 +207,14 @@ class Engine:
 
     # ---- memory ----
 
+    @property
+    def _sharing_units(self) -> int:
+        return self.members if self.parts == 1 else 1
+
+    def _planned(self, chosen: program.Program | None = None) -> layout.Layout:
+        rows = layout.rows_of_largest_part(self.regime.batch_size, self.parts)
+        return _planned(self.sizes, rows, self.dtype, self._sharing_units, chosen)
+
     def _work_to_train(self, rows: Rows, repeated: bool) -> Workspace:
         plan, members, regime = self._layout, self.members, self.regime
         if regime.visiting is ENTRIES:
@@ -201,7 +223,7 @@ class Engine:
         else:
             new = zeros.new_bits if regime.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
-        return new_workspace(plan, members, inputs, regime.squares, norms=regime.clip_norm < math.inf)
+        return new_workspace(plan, members, inputs, regime.squares, regime.clip_norm < math.inf, self.parts)
 
 
 @lru_cache(maxsize=128)

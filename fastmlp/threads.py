@@ -1,4 +1,4 @@
-"""How many threads to use: what this process may use, and what the work is worth."""
+"""How many threads this process may use."""
 
 import itertools
 import os
@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-# Below this many multiply-adds a minibatch, waiting for one another costs two threads more than they gain
-MULTIPLY_ADDS_PER_MEMBER = 150_000
 # A call into compiled code holds this much work for a member, a fraction of a second: Ctrl-C is heard in between
 MULTIPLY_ADDS_PER_CALL = 4_000_000_000
 ENVIRONMENT = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -97,9 +95,3 @@ def training() -> Iterator[None]:
 def forward_multiply_adds(sizes: tuple[int, ...]) -> int:
     """Return the multiply-adds that the scores of one row take in a network of ``sizes`` (D, hidden units ..., C)."""
     return sum(a * b for a, b in itertools.pairwise(sizes))
-
-
-def useful_members(sizes: tuple[int, ...], batch_size: int, limit: int) -> int:
-    """Return how many threads a network's minibatches keep busy, at most ``limit``."""
-    multiply_adds = 3 * batch_size * forward_multiply_adds(sizes)
-    return max(1, min(limit, multiply_adds // MULTIPLY_ADDS_PER_MEMBER))

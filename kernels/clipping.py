@@ -7,23 +7,11 @@ This is a kernel of its own, reached by address: few trainings clip, and no othe
 
 import math
 
-import numpy as np
-from numba import typeof, types
-
-from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel
-from fastmlp.kernels.layout import biases_of, plan, values, weights_of
-from fastmlp.kernels.rules import KEPT, Descent, for_biases, without_decay
-from fastmlp.kernels.step import Member, Network, new_workspace, own_panels
+from fastmlp.kernels.layout import biases_of, values, weights_of
+from fastmlp.kernels.rules import KEPT, for_biases, with_decay
+from fastmlp.kernels.step import own_panels
 from fastmlp.kernels.team import meet
-
-
-def signature_to_clip(dtype) -> tuple[types.Type, ...]:
-    """Return the Numba types of the arguments of ``apply_clipped``, as they are in a network of this dtype."""
-    smallest = plan((1, 1), 1, dtype, 1)
-    network = Network(smallest.layers, np.zeros(smallest.size, dtype), smallest.size)
-    work = new_workspace(smallest, 1, new_matrices(1, (1, 1), dtype), norms=True)
-    return tuple(map(typeof, (network, work, Member(0, 1), math.inf, Descent())))
 
 
 @kernel
@@ -50,11 +38,11 @@ def apply_clipped(network, work, member, most, descent):
         total += square
     norm = math.sqrt(total)
     factor = most / norm if norm > most else 1.0
-    of_weights, of_biases = without_decay(descent), for_biases(descent)
+    of_weights, of_biases = with_decay(descent, 0.0), for_biases(descent)
     for layer in network.layers:
         first, last = own_panels(layer, member)
         for p in range(first, last):
             W = weights_of(layer, p, network.parameters, network.size)
-            call(layer.apply, NOTHING, NOTHING, W, factor, of_weights)
+            call(layer.apply, NOTHING, NOTHING, W, 0, layer.rows, 1, factor, of_weights)
             b = biases_of(layer, p, network.parameters, network.size)
-            call(layer.apply, NOTHING, NOTHING, b, factor, of_biases)
+            call(layer.apply, NOTHING, NOTHING, b, 0, 1, 1, factor, of_biases)

@@ -1,14 +1,26 @@
 """Many minibatches, as an epoch has, in one call that every member of a team makes."""
 
-import math
+from typing import NamedTuple
 
-from fastmlp.kernels.gather import Ahead
+import numpy as np
+
+from fastmlp.kernels.gather import Ahead, Rows
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import weights_of
-from fastmlp.kernels.rules import DECAY, FIRST, ROWS_OF_STEP, SEED, SHARE, step_of
-from fastmlp.kernels.step import Noise, backward, forward, head, own_panels
+from fastmlp.kernels.parts import (
+    descent_of_part,
+    network_of_part,
+    noise_of_part,
+    own_parts,
+    rows_of_part,
+    sharing,
+    work_on_part,
+)
+from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
+from fastmlp.kernels.step import backward, forward, head, own_panels
 from fastmlp.kernels.subnormals import flush_subnormals, restore
+from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.team import meet
 
 
@@ -16,10 +28,10 @@ from fastmlp.kernels.team import meet
 def fetch(network, data, order, start, rows, batch, step, noise):
     """Gather a minibatch, and mark what its first layer should visit unless that is everything."""
     call(data.gather, NOTHING, data, order, start, rows, batch)
-    if noise.dropout.inputs > 0.0:  # of sparse rows there is one row of entries
-        dense = data.starts.size == 0
-        width = data.inputs if dense else batch.X.shape[1]
-        call(network.layers[0].drop, batch.X, rows if dense else 1, 0, width, noise.dropout.inputs, noise.seed, 0)
+    if noise.dropout.inputs > 0.0:
+        lists = network.layers[0].touch_all != 0  # then the minibatch is one row of entries
+        width = batch.X.shape[1] if lists else data.inputs
+        call(network.layers[0].drop, batch.X, 1 if lists else rows, 0, width, noise.dropout.inputs, noise.seed, 0)
     if network.layers[0].mark != 0:
         call(network.layers[0].mark, batch, rows, step)
 
@@ -52,17 +64,8 @@ def finish(network, batch, steps, member, descent):
 
 
 @part
-def rows_of(steps, step):
-    """Return the range of the order that a step's rows are; none beyond the last step."""
-    if step == steps.shape[0]:
-        return 0, 0
-    first = int(steps[step, FIRST])
-    return first, first + int(steps[step, ROWS_OF_STEP])
-
-
-@part
 def loss_of(work, rows, share, decay):
-    """Return a minibatch's loss, from what all members have left in their workspace."""
+    """Return the loss of a part of a minibatch, from what all members have left in their workspace."""
     losses, squares = 0.0, 0.0
     for i in range(rows):
         losses += work.losses[i]
@@ -71,34 +74,53 @@ def loss_of(work, rows, share, decay):
     return share * losses + 0.5 * decay * squares
 
 
+class Feed(NamedTuple):
+    """What is trained on: rows, their targets, an order of them, and the steps that take minibatches from it."""
+
+    data: Rows
+    targets: Targets
+    order: np.ndarray
+    steps: np.ndarray
+
+
 @part
-def train_steps(network, data, targets, order, steps, losses, work, member, descent, dropout, most):
+def train_part(p, step, network, feed, losses, batch, work, member, now, dropout):
+    """Train on part p of a step's minibatch. False if the team was aborted."""
+    data, targets, order, steps = feed
+    start, rows = rows_of_part(p, work.parts, steps, step)
+    own, me = network_of_part(p, network), sharing(work, member)
+    mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
+    noise = noise_of_part(p, dropout, steps[step, SEED])
+    fetch(own, data, order, start, rows, batch, step, noise)
+    catch_up_own(own, batch, steps, step, me, now)
+    soon, count = rows_of_part(p, work.parts, steps, step + 1)
+    ahead = Ahead(data.data, data.row_bytes, order, soon, soon + count)
+    if not forward(own, batch, rows, mine, me, noise, ahead):
+        return False
+    head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me, ahead)
+    if not meet(work.team, me.index, me.count):
+        return False
+    if me.index == 0:
+        losses[step, p] = loss_of(mine, rows, steps[step, SHARE], steps[step, DECAY])
+    return backward(own, batch, rows, mine, me, noise, descent_of_part(work, now))
+
+
+@part
+def train_steps(network, feed, losses, work, member, descent, dropout, most):
     """Train on minibatches, one for each step, as long as no member gives up; arguments as for ``epoch``."""
     batch = inputs_for(work.inputs, member.index)
-    for step in range(steps.shape[0]):
-        start, end = rows_of(steps, step)
-        rows = end - start
-        noise = Noise(dropout, steps[step, SEED])
-        fetch(network, data, order, start, rows, batch, step, noise)
-        catch_up_own(network, batch, steps, step, member, descent)
-        soon, soon_end = rows_of(steps, step + 1)
-        ahead = Ahead(data.data, data.row_bytes, order, soon, soon_end)
-        if not forward(network, batch, rows, work, member, noise, ahead):
-            return
-        head(network, batch, targets, order, start, rows, steps[step, SHARE], work, member, ahead)
-        if not meet(work.team, member.index, member.count):
-            return
-        if member.index == 0:
-            losses[step] = loss_of(work, rows, steps[step, SHARE], steps[step, DECAY])
-        now = step_of(descent, steps, step)
-        if not backward(network, batch, rows, work, member, noise, now):
-            return
-        if most < math.inf:
-            call(network.layers[0].clip, network, work, member, most, now)
+    first, last = own_parts(work, member)
+    for step in range(feed.steps.shape[0]):
+        now = step_of(descent, feed.steps, step)
+        for p in range(first, last):
+            if not train_part(p, step, network, feed, losses, batch, work, member, now, dropout):
+                return
+        if network.layers[0].apply_all != 0:
+            call(network.layers[0].apply_all, network, work, member, most, now)
             if not meet(work.team, member.index, member.count):
                 return
         pass_by(network, batch, step, now)
-    finish(network, batch, steps, member, descent)
+    finish(network, batch, feed.steps, member, descent)
 
 
 @entry
@@ -106,12 +128,13 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
     """Train on minibatches of the rows in some order; their losses, each before its update, are written to ``losses``.
 
     network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
-    (kernels.rules), losses: (minibatches,) float64, work: Workspace, member: Member, descent: Descent, what all steps
-    have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
+    (kernels.rules), losses: (minibatches, parts) float64, work: Workspace, member: Member, descent: Descent, what all
+    steps have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
 
-    A loss is that of the rows and, where squares are asked for, decay / 2 * sum W^2. Every member gathers the whole
-    minibatch for itself: converting a row is cheaper than fetching what another core has written.
+    A minibatch's loss, that of its rows and, where squares are asked for, decay / 2 * sum W^2, is the sum of its
+    parts'. Members that share a part's units each gather all its rows: converting a row is cheaper than fetching what
+    another core has written.
     """
     before = flush_subnormals()
-    train_steps(network, data, targets, order, steps, losses, work, member, descent, dropout, most)
+    train_steps(network, Feed(data, targets, order, steps), losses, work, member, descent, dropout, most)
     restore(before)

@@ -30,7 +30,7 @@ HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
 
 # How much of the peak a tile of so many vectors reaches (measured: kernels/README.md), widest first
-PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.94} if REGISTERS == 32 else {2: 1.0, 1: 0.6}
+PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {2: 1.0, 1: 0.6}
 
 LAYER = np.dtype(
     [
@@ -58,8 +58,8 @@ LAYER = np.dtype(
             "touch_all",
             "loss",  # of the output layer
             "drop",  # 0 without dropout
-            "clip",  # of the first layer, 0 where gradients are not clipped: clips and applies those of all layers
-            "apply",  # 0 likewise: applies a rule to a gradient that is kept
+            "apply_all",  # of the first layer, 0 where no gradients are kept: applies those of all layers
+            "apply",  # 0 likewise: applies the rule to what is kept of a panel
             "squares",  # 0 where the sum of squared weights is not asked for
             "first_unit",  # where the layer's units start when those of all layers are counted
         )
@@ -128,6 +128,11 @@ def share_of_rows(count, member, members):
     """Return a member's range of rows, in whole tiles; the last may reach beyond ``count``."""
     first, last = share(whole_tiles(count) // ROWS, member, members)
     return first * ROWS, last * ROWS
+
+
+def rows_of_largest_part(rows: int, parts: int) -> int:
+    """Return how many rows the largest of a minibatch's parts has, if they share it as ``share_of_rows`` does."""
+    return rows if parts == 1 else ceil_div(ceil_div(rows, ROWS), parts) * ROWS
 
 
 def lanes(dtype) -> int:

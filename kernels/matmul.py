@@ -10,6 +10,7 @@ from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import (
     VECTOR_BYTES,
+    claim,
     load,
     load_row,
     load_transposed,
@@ -41,6 +42,7 @@ def affine(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
         ask_for(ahead, (i - first) // shape.rows, (last - first) // shape.rows)
+        claim(shape, A, i, j)
         Z = bias
         for k in range(depth):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
@@ -112,6 +114,7 @@ def backprop(shape, choice, G_next, WT, A, G, j, rows, depth, unscaled):
     unscaled: what A must be multiplied by to be the activations (dropout has made them larger)
     """
     for i in range(0, rows, shape.rows):
+        claim(shape, G, i, j)
         dA = zeros(shape, G)
         for k in range(depth):
             dA = outer(dA, G_next, i, k, WT, k, 0)

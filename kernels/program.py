@@ -7,7 +7,7 @@ import numpy as np
 from numba import from_dtype, typeof, types
 
 from fastmlp.kernels.activation import IDENTITY
-from fastmlp.kernels.clipping import apply_clipped, signature_to_clip
+from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
@@ -15,6 +15,7 @@ from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import Panel, matrix_type, tile_shape
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
+from fastmlp.kernels.parts import apply_parts, signature_to_apply
 from fastmlp.kernels.rules import KEEP, Descent
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
@@ -79,6 +80,12 @@ class Program(NamedTuple):
     squares: bool  # whether to sum up squared weights for the loss
     drops: bool  # whether there is dropout
     clips: bool  # whether gradients are clipped
+    parts: int  # in how many each minibatch is trained
+
+    @property
+    def keeps(self) -> bool:
+        """Whether something is done to gradients before the rule is applied."""
+        return self.clips or self.parts > 1
 
 
 def assemble(layers: np.ndarray, dtype, rows: int, chosen: Program) -> None:
@@ -97,7 +104,7 @@ def _addresses(
     """Return the kernels of a layer with panels of so many vectors: found once, as small networks are made often."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
     final_rule, visiting = typeof(chosen.rule), chosen.visiting if is_first else EVERYTHING
-    rule = typeof(KEEP) if chosen.clips else final_rule
+    rule = typeof(KEEP) if chosen.keeps else final_rule
     forward, backward = _KERNELS[visiting]
     if large and backward is update:
         backward = update_large
@@ -118,10 +125,10 @@ def _addresses(
         found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT, types.float64))
     if chosen.drops:
         found["drop"] = address_of(drop, (M, _INT, _INT, _INT, types.float64, types.float64, _INT))
-    if chosen.clips and is_first:
-        found["clip"] = address_of(apply_clipped, signature_to_clip(dtype))
-    if chosen.clips:
-        found["apply"] = address_of(apply_kept, (row, final_rule, P, types.float64, _DESCENT))
+    if chosen.keeps and is_first:
+        found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
+    if chosen.keeps:
+        found["apply"] = address_of(apply_kept, (row, final_rule, P, _INT, _INT, _INT, types.float64, _DESCENT))
     if chosen.squares or chosen.clips:
         found["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
     return tuple((found | _visits(visiting, row, rule, I, P)).items())

@@ -10,8 +10,7 @@ With dW = X^T G + decay W (decay is 2 * l2, or 0 for biases), rate r and momentu
                                                                 correction for the bias of M and V; s, the shrinkage,
                                                                 is what Loshchilov and Hutter, 2019, decouple: AdamW)
     ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
-    KEEP        V = dW;  W stays                                (a gradient to be clipped, V being the slot that all
-                                                                other rules leave alone)
+    KEEP        V = dW;  W stays                                (a gradient that something is done to first)
 """
 
 from typing import NamedTuple
@@ -28,7 +27,7 @@ ADAM, ACCUMULATE, KEEP = map(Choice, ("adam", "accumulate", "keep"))
 SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
 """How many numbers each rule keeps for a weight, the weight among them."""
 KEPT = 3
-"""The slot of gradients that are kept to be clipped."""
+"""The first slot that no rule uses: of gradients that are kept, one slot for each part of a minibatch."""
 
 
 class Descent(NamedTuple):
@@ -63,9 +62,9 @@ def for_biases(descent):
 
 
 @part
-def without_decay(descent):
-    """Return the same step for a gradient that holds the decay already."""
-    return _with(descent, descent.rate, 0.0, descent.shrinkage)
+def with_decay(descent, decay):
+    """Return the same step with another decay, such as none for a gradient that holds it already."""
+    return _with(descent, descent.rate, decay, descent.shrinkage)
 
 
 @part
@@ -117,8 +116,8 @@ def _accumulate(rule, shape, gradient, panel, i, descent):
 
 
 def _keep(rule, shape, gradient, panel, i, descent):
-    W = values(panel, 0)
-    store(gradient + load(shape, W, i, 0) * descent.decay, values(panel, KEPT), i, 0)
+    W, V = values(panel, 0), values(panel, 1)
+    store(gradient + load(shape, W, i, 0) * descent.decay, V, i, 0)
 
 
 _RULES = {

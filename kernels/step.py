@@ -18,7 +18,6 @@ from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import (
     Layout,
-    aligned,
     aligned_for_each,
     all_of,
     biases_of,
@@ -50,19 +49,26 @@ class Workspace(NamedTuple):
     squares: np.ndarray  # of each unit, the sum of its squared weights; (0,) where they are not asked for
     norms: np.ndarray  # of each unit, the squared gradients of its weights, then of all biases; (0,) likewise
     team: np.ndarray
+    parts: int  # in how many a minibatch is trained (kernels.parts)
 
 
-def new_workspace(plan: Layout, members: int, inputs: Inputs, squares: bool = False, norms: bool = False) -> Workspace:
-    """Return memory for a team to work in, with the given memory for its minibatches."""
+def new_workspace(
+    plan: Layout, members: int, inputs: Inputs, squares: bool = False, norms: bool = False, parts: int = 1
+) -> Workspace:
+    """Return memory for a team to work in, with the given memory for its minibatches.
+
+    plan: that of the parts of a minibatch, if it is trained in parts
+    """
     dtype = inputs.X.dtype
     return Workspace(
         inputs,
-        aligned((plan.scratch,), dtype),
+        aligned_for_each(members if parts > 1 else 1, (plan.scratch,), dtype).reshape(-1),
         aligned_for_each(members, (max(1, plan.transposed),), dtype).reshape(-1),
-        np.zeros(plan.batch_rows),
+        np.zeros(parts * plan.batch_rows),
         np.zeros(plan.units if squares else 0, dtype),
         np.zeros(2 * plan.units if norms else 0, dtype),
         new_team(members),
+        parts,
     )
 
 

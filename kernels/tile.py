@@ -190,14 +190,14 @@ def _tile_of(shape, array):
 # ---- making, loading, storing ----
 
 
-def _view(array_type, context, builder, pointer, start, rows, columns):
+def _view(array_type, context, builder, pointer, start, *shape):
     view = context.make_array(array_type)(context, builder)
     size = _index(array_type.dtype.bitwidth // 8)
     context.populate_array(
         view,
         data=builder.gep(pointer, [start]),
-        shape=(rows, columns),
-        strides=(builder.mul(columns, size), size),
+        shape=shape,
+        strides=(builder.mul(shape[-1], size), size)[-len(shape) :],
         itemsize=size,
         meminfo=None,
     )
@@ -206,7 +206,7 @@ def _view(array_type, context, builder, pointer, start, rows, columns):
 
 @intrinsic
 def matrix(typing_context, buffer, start, rows, columns):
-    """``matrix(buffer, start, rows, columns)``: that part of a flat buffer as a C-ordered matrix, without a copy.
+    """``matrix(buffer, start, rows, columns)``: that part of a C-ordered buffer as a matrix, without a copy.
 
     The view owns nothing: it costs no reference count, and the buffer must outlive it.
     """
@@ -217,6 +217,17 @@ def matrix(typing_context, buffer, start, rows, columns):
         return _view(result, context, builder, source.data, *arguments[1:])
 
     return result(buffer, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def span(typing_context, buffer, start, count):
+    """``span(buffer, start, count)``: that part of a flat buffer, as ``matrix`` would return it, but flat."""
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(buffer)(context, builder, arguments[0])
+        return _view(buffer, context, builder, source.data, *arguments[1:])
+
+    return buffer(buffer, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -257,6 +268,27 @@ prefetch = _prefetch_into(2)
 
 prefetch_at_once = _prefetch_into(3)
 """``prefetch_at_once(M, i, j)``: as ``prefetch``, for reading in less than a microsecond."""
+
+
+@intrinsic
+def claim(typing_context, shape, M, i, j):
+    """``claim(shape, M, i, j)``: ask for the cache lines of a tile of M, for writing soon.
+
+    A line that another core has read is taken from it first. Stores wait for that one after the other; claims do not.
+    """
+
+    def generate(context, builder, signature, arguments):
+        tile = _tile_of(shape, M)
+        matrix = _Array(context, builder, signature.args[1], arguments[1])
+        flags = [ir.Constant(ir.IntType(32), value) for value in (1, 3, 1)]  # to write, into the first level, data
+        for r in range(tile.rows):
+            row = matrix.address(builder.add(arguments[2], _index(r)), arguments[3])
+            for v in range(tile.vectors):
+                pointer = builder.bitcast(matrix.vector(tile, row, v), ir.IntType(8).as_pointer())
+                call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+        return context.get_dummy_value()
+
+    return types.void(shape, M, types.intp, types.intp), generate
 
 
 @intrinsic

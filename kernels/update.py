@@ -12,6 +12,7 @@ from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import (
     STRIP,
+    claim,
     load,
     lowest_bit,
     matrix,
@@ -92,7 +93,7 @@ def update_large(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     of X are asked for. Small minibatches would lose a tenth by it.
     """
     XT, sums = inputs.X.T, room_for(shape.strip, G)
-    blocks = (depth + BLOCK - 1) // BLOCK
+    blocks = max(1, (depth + BLOCK - 1) // BLOCK)
     for start in range(first, last, STRIP):
         for block in range(blocks):
             begin, end = share(depth, block, blocks)
@@ -166,11 +167,15 @@ def sum_squares(shape, W, out, start):
 
 
 @kernel
-def apply_kept(shape, rule, panel, factor, descent):
-    """Apply the rule to a panel with ``factor`` times the gradient that KEEP has kept; shape: one row of the panel.
+def apply_kept(shape, rule, panel, first, last, parts, factor, descent):
+    """Apply the rule to rows first..last of a panel, given ``factor`` times the sum of its gradients that are kept.
 
-    descent: with no decay, which the gradient holds already
+    shape: one row of the panel; parts: how many gradients are kept
     """
-    kept = values(panel, KEPT)
-    for i in range(kept.shape[0]):
-        descend(rule, shape, load(shape, kept, i, 0) * factor, panel, i, descent)
+    for i in range(first, last):
+        claim(shape, values(panel, 0), i, 0)
+    for i in range(first, last):
+        gradient = load(shape, values(panel, KEPT), i, 0)
+        for p in range(1, parts):
+            gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
+        descend(rule, shape, gradient * factor, panel, i, descent)

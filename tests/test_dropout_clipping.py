@@ -1,6 +1,7 @@
 """Dropout and gradient clipping against a training loop in plain NumPy, float64, that drops by the same formula."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPRegressor
+from fastmlp.kernels.layout import ROWS
+from fastmlp.sharing import sharing_of
 
 EPOCHS, RATE, ALPHA = 4, 0.05, 0.01
 SIZES = (7, 21, 18, 2)
@@ -33,14 +36,21 @@ def factors(seed, layer, shape, rate):
     return (bits >= np.uint64(rate * 2**32)) / (1 - rate)
 
 
+def factors_of_parts(parts, seed, layer, shape, rate):
+    """The same of a minibatch that is trained in parts, each with a seed and rows of its own."""
+    bounds = [min(shape[0], -(-shape[0] // ROWS) * p // parts * ROWS) for p in range(parts + 1)]
+    sizes = np.diff(bounds)
+    return np.vstack([factors(int(seed) + p, layer, (size, shape[1]), rate) for p, size in enumerate(sizes)])
+
+
 def data(rows=40):
     random = np.random.default_rng(3)
     return random.normal(size=(rows, SIZES[0])), random.normal(size=(rows, SIZES[-1])) * 3
 
 
-def trained(**options):
+def trained(rows=40, **options):
     """Coefficients and intercepts before and after training, and the loss of each epoch."""
-    X, y = data()
+    X, y = data(rows)
     common = {"hidden_layer_sizes": SIZES[1:-1], "solver": "sgd", "momentum": 0.0, "alpha": ALPHA, "random_state": 0}
     common |= {"shuffle": False, "learning_rate_init": RATE, "batch_size": 16, "tol": 0.0} | options
     with warnings.catch_warnings():
@@ -50,9 +60,11 @@ def trained(**options):
     return before, after
 
 
-def reference(start, activation, slope, dropout=0.0, input_dropout=0.0, clip_norm=np.inf):
+def reference(
+    start, activation, slope, dropout=0.0, input_dropout=0.0, clip_norm=np.inf, rows=40, batch_size=16, parts=1
+):
     """Train by the formulas: mask, forward, backward with the same masks, clip, descend."""
-    X, y = data()
+    X, y = data(rows)
     W, b = [w.copy() for w in start.coefs_], [v.copy() for v in start.intercepts_]
     random = np.random.RandomState(0)
     for w in W:  # the draws of the first weights
@@ -60,16 +72,17 @@ def reference(start, activation, slope, dropout=0.0, input_dropout=0.0, clip_nor
         random.uniform(size=w.shape[1])
     for _ in range(EPOCHS):
         drops = bool(dropout or input_dropout)
-        seeds = random.randint(0, 2**32, -(-len(X) // 16), np.uint32) if drops else np.zeros(9)
-        for seed, first in zip(seeds, range(0, len(X), 16), strict=False):
-            A, Zs, masks = [X[first : first + 16]], [], []
-            masks.append(factors(seed, 0, A[0].shape, input_dropout) if input_dropout else np.ones(A[0].shape))
+        seeds = random.randint(0, 2**32, -(-len(X) // batch_size), np.uint32) if drops else np.zeros(9)
+        for seed, first in zip(seeds, range(0, len(X), batch_size), strict=False):
+            mask = partial(factors_of_parts, parts, seed)
+            A, Zs, masks = [X[first : first + batch_size]], [], []
+            masks.append(mask(0, A[0].shape, input_dropout) if input_dropout else np.ones(A[0].shape))
             A[0] = A[0] * masks[0]
             for l in range(2):
                 Zs.append(A[-1] @ W[l] + b[l])
-                masks.append(factors(seed, l + 1, Zs[-1].shape, dropout) if dropout else np.ones(Zs[-1].shape))
+                masks.append(mask(l + 1, Zs[-1].shape, dropout) if dropout else np.ones(Zs[-1].shape))
                 A.append(activation(Zs[-1]) * masks[-1])
-            G = (A[2] @ W[2] + b[2] - y[first : first + 16]) / len(A[0])
+            G = (A[2] @ W[2] + b[2] - y[first : first + batch_size]) / len(A[0])
             dW, db = [None] * 3, [None] * 3
             for l in (2, 1, 0):
                 dW[l], db[l] = A[l].T @ G + ALPHA / len(A[0]) * W[l], G.sum(axis=0)
@@ -106,6 +119,18 @@ def test_training_follows_the_formulas(activation, options):
     for got, expected in zip(after.coefs_ + after.intercepts_, W + b, strict=True):
         assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
     assert max(np.abs(p - q).max() for p, q in zip(before.coefs_, after.coefs_, strict=True)) > 1e-3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_parts_of_a_minibatch_drop_other_units(threads):
+    options = {"dropout": 0.4, "input_dropout": 0.2}
+    size = {"rows": 600, "batch_size": 280}  # and a last one of 40
+    parts = sharing_of(SIZES, 280, threads).parts
+    assert parts > 1
+    before, after = trained(**size, **options, activation="tanh", threads=threads)
+    W, b = reference(before, *ACTIVATIONS["tanh"], **options, **size, parts=parts)
+    for got, expected in zip(after.coefs_ + after.intercepts_, W + b, strict=True):
+        assert_allclose(got, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -10,6 +10,7 @@ from registry import DTYPES
 from scripts import run
 
 from fastmlp import Trainer
+from fastmlp.sharing import sharing_of
 from fastmlp.threads import ENVIRONMENT, available_cpus
 
 DEPTHS = ((), (130,), (64, 48), (33, 1, 70), (40, 30, 20, 10))
@@ -35,6 +36,25 @@ def test_results_are_the_same_bits_for_any_number_of_threads(hidden, dtype):
     assert alone.threads_ == 1
     for threads in (2, 3, 5):
         team = fitted(hidden=hidden, dtype=dtype, threads=threads)
+        assert 1 < team.threads_ <= threads
+        assert bits(team) == bits(alone)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("hidden", "batch_size"), [((20,), 200), ((24, 24), 365), ((10, 20, 30), 512), ((), 730)])
+def test_minibatches_in_parts_too(hidden, batch_size, dtype):
+    def trained(threads):
+        trainer = Trainer(hidden, batch_size=batch_size, epochs=2, dtype=dtype, threads=threads)
+        trainer.fit(X[:, :20], y)
+        return trainer
+
+    def bits(trainer):
+        return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
+
+    alone = trained(1)
+    assert sharing_of((20, *hidden, 10), batch_size, 1).parts > 1
+    for threads in (2, 3, 4):
+        team = trained(threads)
         assert 1 < team.threads_ <= threads
         assert bits(team) == bits(alone)
 

@@ -11,6 +11,7 @@ from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
 from fastmlp.sampling import epoch_order
+from fastmlp.sharing import sharing_of
 from fastmlp.visiting import worth_skipping
 
 pytestmark = pytest.mark.usefixtures("nan_memory")
@@ -59,6 +60,18 @@ def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(rule, dtype):
     # several blocks of rows, several strips of inputs, and a last one of each that is not whole
     start, X, y = network_and_data((70,), rows=300, inputs=150)
     assert_same_training(start, X, y, (70,), dtype, batch_size=270, epochs=2, **rule)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+@pytest.mark.parametrize(
+    ("hidden", "batch_size"), [((), 1030), ((24,), 300), ((40, 33), 100), ((20, 10), 520)], ids=str
+)
+def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, rule, dtype):
+    # a last minibatch of so few rows that some parts have none
+    start, X, y = network_and_data(hidden, rows=2 * batch_size + 5)
+    assert sharing_of((21, *hidden, 10), batch_size, 1).parts > 1
+    assert_same_training(start, X, y, hidden, dtype, batch_size, epochs=2, **rule)
 
 
 @every_depth

@@ -1,0 +1,114 @@
+"""A minibatch in parts: each member trains on parts of the rows, with all units; then their gradients are added up.
+
+The other way to share a minibatch is to share the units (kernels.step). Small deep networks would hand over more that
+way, the activations of every layer instead of one gradient and the weights, and wait for one another at every layer.
+Into how many parts a minibatch falls does not depend on the number of members: gradients are added up part by part.
+"""
+
+import math
+
+import numpy as np
+from numba import typeof, types
+
+from fastmlp.kernels.inputs import new_matrices
+from fastmlp.kernels.jit import NOTHING, call, kernel, part
+from fastmlp.kernels.layout import biases_of, plan, share, share_of_rows, weights_of
+from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
+from fastmlp.kernels.step import Member, Network, Noise, Workspace, new_workspace
+from fastmlp.kernels.team import meet
+from fastmlp.kernels.tile import span
+
+ALONE = Member(0, 1)
+_SEEDS = 4294967296.0  # seeds are below 2^32
+
+
+@part
+def own_parts(work, member):
+    """Return this member's range of a minibatch's parts; of one part, all members share the units."""
+    return share(work.parts, member.index, member.count) if work.parts > 1 else (0, 1)
+
+
+@part
+def sharing(work, member):
+    """Return which member this is of those who share a part's units."""
+    return Member(0, 1) if work.parts > 1 else Member(member.index, member.count)
+
+
+@part
+def rows_of_part(p, parts, steps, step):
+    """Return where in the order part p of a step's minibatch starts, and how many rows it has; none beyond the last."""
+    if step == steps.shape[0]:
+        return 0, 0
+    start, rows = int(steps[step, FIRST]), int(steps[step, ROWS_OF_STEP])
+    first, last = share_of_rows(rows, p, parts)
+    return start + first, min(last, rows) - first
+
+
+@part
+def work_on_part(p, first, work, member):
+    """Return what this member works on for part p, which starts with row ``first``: nothing of it is another's."""
+    if work.parts == 1:
+        return work
+    scratch, transposed = work.scratch.size // member.count, work.transposed.size // member.count
+    return Workspace(
+        work.inputs,
+        span(work.scratch, member.index * scratch, scratch),
+        span(work.transposed, member.index * transposed, transposed),
+        span(work.losses, first, work.losses.size - first),
+        span(work.squares, 0, work.squares.size if p == 0 else 0),  # once for all parts
+        work.norms,
+        work.team,
+        1,
+    )
+
+
+@part
+def network_of_part(p, network):
+    """Return the network with the place for this part's gradient as its second slot, if gradients are kept."""
+    keeps = network.layers[0].apply_all != 0
+    return Network(network.layers, network.parameters, (KEPT + p) * network.size if keeps else network.size)
+
+
+@part
+def noise_of_part(p, dropout, seed):
+    """Return a step's dropout for part p."""
+    return Noise(dropout, (seed + p) % _SEEDS)
+
+
+@part
+def descent_of_part(work, descent):
+    """Return the step for a part: where gradients are added up, weights decay only then."""
+    return with_decay(descent, 0.0 if work.parts > 1 else descent.decay)
+
+
+def signature_to_apply(dtype) -> tuple[types.Type, ...]:
+    """Return the Numba types of the arguments of kernels that apply all gradients, in a network of this dtype."""
+    smallest = plan((1, 1), 1, dtype, 1)
+    network = Network(smallest.layers, np.zeros(smallest.size, dtype), smallest.size)
+    work = new_workspace(smallest, 1, new_matrices(1, (1, 1), dtype), norms=True)
+    return tuple(map(typeof, (network, work, ALONE, math.inf, Descent())))
+
+
+@part
+def _apply_own(layer, panel, rows, work, member, descent):
+    first, last = share(rows, member.index, member.count)
+    call(layer.apply, NOTHING, NOTHING, panel, first, last, work.parts, 1.0, descent)
+
+
+@kernel
+def apply_parts(network, work, member, most, descent):
+    """Apply the rule to the sum of all parts' gradients, for this member's share of the weights.
+
+    Members must meet before anything reads the weights. Where the team was aborted, that meeting says so.
+
+    most: does not matter; it does to ``clipping.apply_clipped``
+    """
+    if not meet(work.team, member.index, member.count):
+        return
+    of_biases = for_biases(descent)
+    for layer in network.layers:
+        for p in range(layer.panels):
+            W = weights_of(layer, p, network.parameters, network.size)
+            _apply_own(layer, W, layer.rows, work, member, descent)
+            b = biases_of(layer, p, network.parameters, network.size)
+            _apply_own(layer, b, 1, work, member, of_biases)
