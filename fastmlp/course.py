@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from fastmlp import translate
 from fastmlp.engine import Engine, Parameters
 from fastmlp.heldout import HeldOut, split_rows, take_rows
-from fastmlp.inputs import is_sparse
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import Targets
@@ -55,7 +54,7 @@ def course_of(
     train_rows = None if split is None else split[0]
     count = len(y) if train_rows is None else len(train_rows)
     engine = _new_engine(estimator, X, _batch_size(estimator, count))
-    rows = translate.as_rows(X, X.dtype)
+    rows = translate.as_rows(X, X.dtype, engine.regime.spreads)
     targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
     engine.compile(rows)
     engine.write(_starting_parameters(estimator, resumed))
@@ -96,7 +95,7 @@ def _new_engine(estimator: Estimator, X: Any, batch_size: int) -> Engine:
         batch_size,
         rule,
         estimator.threads,
-        squares=estimator.alpha > 0 and (clip_norm < math.inf or not is_sparse(X)),
+        squares=estimator.alpha > 0,
         dropout=Dropout(float(estimator.input_dropout), float(estimator.dropout)),
         clip_norm=clip_norm,
     )

@@ -77,8 +77,9 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
 
     Attributes
     ----------
-    loss_curve_ : as scikit-learn's; of sparse X without ``clip_norm``, alpha's penalty in it is the mean of that before
-        and after the epoch, as steps do not look at all weights
+    loss_curve_ : as scikit-learn's; of sparse X with entries in less than an eighth of its places, and without
+        ``clip_norm``, alpha's penalty in it is the mean of that before and after the epoch, as steps do not look at all
+        weights
     validation_loss_curve_ : the loss after each epoch on rows held out, without the penalty; of ``early_stopping`` or
         ``fit(..., X_val=, y_val=)``
     """

@@ -46,9 +46,12 @@ def check_matrix(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | N
     return np.require(_readable(array, dtype), requirements=["C", "A"])
 
 
-def rows_of_matrix(matrix: Any, scale: float, dtype: Any) -> Rows:
-    """Describe a matrix, as ``check_matrix`` returns it, to kernels that multiply it by ``scale``."""
-    return (sparse_rows_of if is_sparse(matrix) else rows_of)(matrix, scale, dtype)
+def rows_of_matrix(matrix: Any, scale: float, dtype: Any, spread: bool = False) -> Rows:
+    """Describe a matrix, as ``check_matrix`` returns it, to kernels that multiply it by ``scale``.
+
+    spread: whether minibatches of a sparse one are gathered as dense ones
+    """
+    return sparse_rows_of(matrix, scale, dtype, spread) if is_sparse(matrix) else rows_of(matrix, scale, dtype)
 
 
 def _is_readable_matrix(X: object, columns: int) -> bool:

@@ -131,7 +131,7 @@ class Trainer:
         task, truth = task_of(self.options.task, y, count)
         weights = inputs.check_weights(sample_weight, count)
         engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
-        source = Samples(self._rows(matrix), truth, task.targets(truth, engine.dtype, weights))
+        source = Samples(self._rows(matrix, engine.regime.spreads), truth, task.targets(truth, engine.dtype, weights))
         return self._train(engine, task, source, validation_data, callbacks, state)
 
     def fit_stream(
@@ -208,8 +208,8 @@ class Trainer:
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
-    def _rows(self, X: Any) -> Rows:
-        return inputs.rows_of_matrix(X, float(self.options.input_scale), self.options.dtype)
+    def _rows(self, X: Any, spread: bool = False) -> Rows:
+        return inputs.rows_of_matrix(X, float(self.options.input_scale), self.options.dtype, spread)
 
     def _held_out(self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, task: Task) -> Samples:
         try:

@@ -37,9 +37,12 @@ def coefficients_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[list[NDArra
     return [parameters[f"W{l}"] for l in layers], [parameters[f"b{l}"] for l in layers]
 
 
-def as_rows(X: Any, dtype: Any) -> Rows:
-    """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted."""
-    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype)
+def as_rows(X: Any, dtype: Any, spread: bool = False) -> Rows:
+    """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted.
+
+    spread: whether minibatches of a sparse one are gathered as dense ones
+    """
+    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype, spread)
 
 
 def as_targets(estimator: Estimator, y: NDArray[Any], sample_weight: Any, dtype: Any) -> Targets:

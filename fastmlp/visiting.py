@@ -1,9 +1,10 @@
 """How to train on a matrix: what of its inputs a first layer should visit, by what the data shows."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fastmlp.engine import Regime
 from fastmlp.inputs import is_sparse
@@ -13,15 +14,22 @@ from fastmlp.kernels.zeros import GROUP, MOST_VISITED
 from fastmlp.threads import thread_limit
 
 SAMPLED_TILES = 64
+MOST_ENTRIES = 0.125  # of sparse rows, as a share of all places: where there are more, a dense minibatch costs less
 FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
 
 
-def regime_for(X: Any, units: int, batch_size: int, rule: Choice, threads: int | None, **others: Any) -> Regime:
+def regime_for(
+    X: Any, units: int, batch_size: int, rule: Choice, threads: int | None, squares: bool = False, **others: Any
+) -> Regime:
     """Return the regime to train on the matrix X in, a first layer of so many units behind it.
 
-    threads: as they were asked for; others: what else there is to say of a Regime
+    threads: as they were asked for; squares: whether losses should hold the squares of weights, which they do if a
+    step looks at all weights; others: what else there is to say of a Regime
     """
-    return Regime(batch_size, rule, thread_limit(threads), *to_visit(X, units), **others)
+    visiting, visited = to_visit(X, units)
+    regime = Regime(batch_size, rule, thread_limit(threads), visiting, visited, **others)
+    looks_at_all = visiting is not ENTRIES or regime.clip_norm < math.inf
+    return replace(regime, squares=squares and looks_at_all)
 
 
 def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:
@@ -29,25 +37,27 @@ def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:
 
     None stands for all of them. X may be None: there is no data yet.
     """
-    if is_sparse(X):
+    if is_sparse(X) and X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1]:
         return ENTRIES, X.nnz / X.shape[0]
     if X is not None and worth_skipping(X, units):
         return NONZEROS, None
     return EVERYTHING, None
 
 
-def worth_skipping(X: NDArray[Any], units: int) -> bool:
+def worth_skipping(X: Any, units: int) -> bool:
     """Tell whether a first layer of so many units should visit only what is not zero in X (N, D).
 
     A sample of rows shows which share of the products would be left: forward, tiles of rows visit an input if one of
     their rows is not zero there; updating, tiles of inputs visit a row likewise.
     """
-    if units < FEWEST_UNITS or len(X) < GROUP:
+    count, inputs = X.shape
+    if units < FEWEST_UNITS or count < GROUP:
         return False
-    tiles = min(SAMPLED_TILES, len(X) // GROUP)
-    rows = np.linspace(0, len(X) - 1, tiles * GROUP).astype(np.int64)
-    filled = np.zeros((len(rows), -(-X.shape[1] // GROUP) * GROUP), bool)
-    filled[:, : X.shape[1]] = X[np.random.default_rng(0).permutation(rows)] != 0
+    tiles = min(SAMPLED_TILES, count // GROUP)
+    rows = np.random.default_rng(0).permutation(np.linspace(0, count - 1, tiles * GROUP).astype(np.int64))
+    sample = X[rows].toarray() if is_sparse(X) else X[rows]
+    filled = np.zeros((len(rows), -(-inputs // GROUP) * GROUP), bool)
+    filled[:, :inputs] = sample != 0
     forward = filled.reshape(tiles, GROUP, -1).any(axis=1).mean()
     update = filled.reshape(len(rows), -1, GROUP).any(axis=2).mean()
     return bool((forward + update) / 2 < MOST_VISITED)

@@ -14,8 +14,9 @@ from fastmlp.kernels import program, rules
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
-from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes
+from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
+from fastmlp.kernels.update import BLOCK
 from fastmlp.options import ACTIVATIONS, DTYPES
 
 
@@ -39,13 +40,22 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
     for dtype in chosen:
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
-        sparse = [sparse_rows_of(csr_array(X), 1.0, dtype) for X in kinds]
+        sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):
             rows = (sparse if engine.regime.visiting is ENTRIES else dense)[0]
             engine.compile(rows)
             engine.predictor.compile(rows)
             engine.predictor.compile(rows, single=True)
+            _compile_for_larger_minibatches(engine)
     return time.perf_counter() - began
+
+
+def _compile_for_larger_minibatches(engine: Engine) -> None:
+    """Compile for minibatches that are large (``fastmlp.kernels.update``), and for those that are trained in parts."""
+    if engine.regime.visiting is not ENTRIES:
+        layers, chosen = plan(engine.sizes, 1, engine.dtype, 1).layers, engine.chosen
+        for rows, parts in product((1, BLOCK + 1), (1, 1 if chosen.clips else 2)):
+            program.assemble(layers, engine.dtype, rows, chosen._replace(parts=parts))
 
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:

@@ -15,6 +15,7 @@ from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import LINE_BYTES
 from fastmlp.kernels.tile import matrix, matrix_of, prefetch
+from fastmlp.kernels.zeros import mark_row
 
 ROOM_ROWS, ROOM_COLUMNS, ROOM_STEPS, TOUCHED, SIZES = 0, 1, 2, 3, 16
 ENTRY, STEPS = 0, 1
@@ -41,15 +42,15 @@ class Lists(NamedTuple):
     touched: np.ndarray  # (columns, 2) each COLUMN of the minibatch, and how many steps its weights had SEEN
 
 
-def sparse_rows_of(X, scale: float, dtype) -> Rows:
+def sparse_rows_of(X, scale: float, dtype, spread: bool = False) -> Rows:
     """Describe a SciPy CSR matrix (N, D) of a kind that is READ_IN_PLACE; entries with int32 columns are not copied.
 
-    X.data: C-contiguous
+    X.data: C-contiguous; spread: whether minibatches are gathered as dense matrices, to be visited as such
     """
     columns = np.ascontiguousarray(X.indices, np.int32).view()
     columns.flags.writeable = False
     starts = np.array(X.indptr, np.int64, order="C")
-    gather = gathering_address(copy_entries, X.data.dtype, dtype)
+    gather = gathering_address(spread_entries if spread else copy_entries, X.data.dtype, dtype)
     return Rows(read_only_bytes(X.data), starts, columns, X.shape[1], 0, scale, gather)
 
 
@@ -134,6 +135,23 @@ def copy_entries(kind, data, order, start, rows, inputs):
             count += 1
     for r in range(rows, lists.starts.shape[1]):
         lists.starts[0, r] = count
+
+
+@kernel
+def spread_entries(kind, data, order, start, rows, inputs):
+    """Gather sparse rows as ``gather.copy_rows`` does dense ones; entries of one place are added up."""
+    X, marks = inputs.X, inputs.visits.size > 0
+    factor = X.dtype.type(data.scale)
+    numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
+    for r in range(rows):
+        ask_for_entries(data, numbers, order, start + r + ROWS_AHEAD, start + rows)
+        row = row_number(order, start + r)
+        for k in range(data.inputs):
+            X[r, k] = 0.0
+        for e in range(data.starts[row], data.starts[row + 1]):
+            X[r, data.columns[e]] += X.dtype.type(numbers[0, e]) * factor
+        if marks:
+            mark_row(matrix(X, r * X.shape[1], 1, X.shape[1]), inputs, r)
 
 
 @kernel

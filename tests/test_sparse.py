@@ -13,6 +13,7 @@ from test_trajectories import RULES, orders_of
 from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
+from fastmlp.visiting import worth_skipping
 
 ROWS, INPUTS, CLASSES = 61, 90, 4
 
@@ -70,6 +71,7 @@ def test_a_decay_that_turns_weights_round():
 def test_rows_drawn_with_replacement(rule):
     # four rows of very unlike lengths: minibatches repeat them
     X = sparse.csr_array(np.array([[1.0] * 90, [0.0] * 90, [1.0] + [0.0] * 89, [0.0] * 89 + [2.0]]))
+    X.resize(4, 900)
     assert_follows_the_oracle(X, np.arange(4), (9,), "float64", sampling="choice", batch_size=3, **RULES[rule])
 
 
@@ -79,6 +81,23 @@ def test_without_decay_the_bits_are_those_of_dense_rows():
     assert entries.fit(X, y).loss == dense.fit(X.toarray(), y).loss
     for name, parameter in entries.parameters.items():
         np.testing.assert_array_equal(parameter, dense.parameters[name])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("density", "is_skipped"), [(0.14, True), (0.5, False)])
+@pytest.mark.parametrize("batch_size", [8, 61])
+def test_rows_of_many_entries_are_trained_on_as_dense_ones(batch_size, density, is_skipped, dtype):
+    X, y = sparse_rows(density=density)
+    assert worth_skipping(X, 50) == is_skipped
+    repeated = sparse.csr_array((np.repeat(X.data, 2) / 2, np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    options = {"hidden": (50, 9), "epochs": 3, "batch_size": batch_size, "dtype": dtype, "l2": 0.01, "momentum": 0.9}
+    entries, twice, dense = (Trainer(**options) for _ in range(3))
+    losses = dense.fit(X.toarray(), y).loss
+    assert entries.fit(X, y).loss == losses
+    assert twice.fit(repeated, y).loss == losses
+    for name, parameter in dense.parameters.items():
+        np.testing.assert_array_equal(entries.parameters[name], parameter)
+        np.testing.assert_array_equal(twice.parameters[name], parameter)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
@@ -213,6 +232,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 from fastmlp import Trainer
+from fastmlp.visiting import worth_skipping
 
 rows, columns = 20_000, 200_000  # dense, they would take 16 GB
 random = np.random.default_rng(0)

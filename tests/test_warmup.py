@@ -32,6 +32,7 @@ def test_after_a_warmup_no_training_compiles(tmp_path):
 NAMES = """
 import sys, warnings; warnings.simplefilter("ignore")
 from contextlib import contextmanager
+from itertools import product
 import numpy as np
 from scipy import sparse
 from fastmlp import MLPClassifier, engine, predictor, warm
@@ -55,16 +56,17 @@ predictor.Predictor._run = lambda self, way, rows, first, last, probabilities, o
 
 if sys.argv[1:] == ["fits"]:
     random = np.random.default_rng(0)
-    X = (random.random((40, 30)) * (random.random((40, 30)) >= 0.9)).astype("float32")
+    X = (random.random((600, 30)) * (random.random((600, 30)) >= 0.9)).astype("float32")
+    y, forms = np.arange(600) % 3, [X, X + 1, *(sparse.csr_array(some) for some in (X, X * (X > 0.5), X + 1))]
     options = [{"activation": activation} for activation in ACTIVATIONS]
     options += [{"dropout": 0.5}, {"input_dropout": 0.5}, {"alpha": 0.0}]
     options += [{"clip_norm": 1.0, **solver} for solver in ({}, {"solver": "sgd"}, {"solver": "sgd", "momentum": 0.0})]
     for some in options:
-        for hidden in ((), (7,), (33, 20), (100, 50)):
-            for rows in (X, X + 1, sparse.csr_array(X)):
-                model = MLPClassifier(hidden, **some, max_iter=1, batch_size=20).fit(rows, np.arange(40) % 3)
-                for few in (rows, rows[:1]):
-                    model.predict_proba(few)
+        for hidden, batch_size, rows in product(((), (7,), (33, 20), (100, 50)), (20, 300), forms):
+            model = MLPClassifier(hidden, **some, max_iter=1, batch_size=batch_size).fit(rows, y)
+            for few in (rows, rows[:1]):
+                model.predict_proba(few)
+        MLPClassifier(100, **some, max_iter=1, batch_size=200).fit(random.random((600, 2000), "float32"), y)
 else:
     warm.warmup("float32", everything=sys.argv[1:] == ["everything"])
 print(*names, sep="\\n")
