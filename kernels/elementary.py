@@ -9,6 +9,7 @@ from numba.extending import overload
 from fastmlp.kernels.jit import part
 from fastmlp.kernels.tile import (
     HAS_ESTIMATES,
+    fused,
     power_of_two,
     reciprocal_estimate,
     reciprocal_root_estimate,
@@ -35,16 +36,18 @@ def _series_less_one(r):
     # the first term left out is below half a unit in the last place: 0.347^8 / 8! and 0.347^14 / 14!
     last = 7 if r.dtype == types.float32 else 13
     c = tuple(1 / math.factorial(k) for k in range(last + 1))
-    if last == 7:
-        return lambda r: ((((((r * c[7] + c[6]) * r + c[5]) * r + c[4]) * r + c[3]) * r + c[2]) * r + c[1]) * r
 
-    def series(r):
-        p = r * c[13] + c[12]
-        p = (((p * r + c[11]) * r + c[10]) * r + c[9]) * r + c[8]
-        p = (((p * r + c[7]) * r + c[6]) * r + c[5]) * r + c[4]
-        return (((p * r + c[3]) * r + c[2]) * r + c[1]) * r
+    def to_the_seventh(r):
+        p = fused(fused(r, c[7], c[6]), r, c[5])
+        return fused(fused(fused(fused(p, r, c[4]), r, c[3]), r, c[2]), r, c[1]) * r
 
-    return series
+    def to_the_thirteenth(r):
+        p = fused(r, c[13], c[12])
+        p = fused(fused(fused(fused(p, r, c[11]), r, c[10]), r, c[9]), r, c[8])
+        p = fused(fused(fused(fused(p, r, c[7]), r, c[6]), r, c[5]), r, c[4])
+        return fused(fused(fused(p, r, c[3]), r, c[2]), r, c[1]) * r
+
+    return to_the_seventh if last == 7 else to_the_thirteenth
 
 
 @overload(lowest_exponent)
@@ -53,30 +56,28 @@ def _lowest_exponent(x):
     return lambda x: lowest
 
 
-def area_tangent_series(s, square):
-    """Sum the series of 2 artanh s for 0 <= s <= 1/3, in as many terms as the dtype of ``s`` can tell apart."""
+def area_tangent_series(s, q):
+    """Sum the series of 2 artanh s for 0 <= s <= 1/3, with q = s^2, in all the terms that its dtype can tell apart."""
 
 
 @overload(area_tangent_series)
-def _area_tangent_series(s, square):
+def _area_tangent_series(s, q):
     # artanh s = s + s^3 / 3 + s^5 / 5 ...; the first term left out is below (1/9)^7 / 15 and (1/9)^16 / 33 of the sum
     last = 6 if s.dtype == types.float32 else 15
     c = tuple(2 / (2 * k + 1) for k in range(last + 1))
-    if last == 6:
-        return lambda s, square: (
-            ((((((square * c[6] + c[5]) * square + c[4]) * square + c[3]) * square + c[2]) * square + c[1]) * square)
-            * s
-            + s * 2.0
-        )
 
-    def series(s, square):
-        p = square * c[15] + c[14]
-        p = (((p * square + c[13]) * square + c[12]) * square + c[11]) * square + c[10]
-        p = (((p * square + c[9]) * square + c[8]) * square + c[7]) * square + c[6]
-        p = (((p * square + c[5]) * square + c[4]) * square + c[3]) * square + c[2]
-        return (p * square + c[1]) * square * s + s * 2.0
+    def to_the_thirteenth(s, q):
+        p = fused(fused(fused(q, c[6], c[5]), q, c[4]), q, c[3])
+        return fused(fused(fused(p, q, c[2]), q, c[1]) * q, s, s * 2.0)
 
-    return series
+    def to_the_thirty_first(s, q):
+        p = fused(q, c[15], c[14])
+        p = fused(fused(fused(fused(p, q, c[13]), q, c[12]), q, c[11]), q, c[10])
+        p = fused(fused(fused(fused(p, q, c[9]), q, c[8]), q, c[7]), q, c[6])
+        p = fused(fused(fused(fused(p, q, c[5]), q, c[4]), q, c[3]), q, c[2])
+        return fused(fused(p, q, c[1]) * q, s, s * 2.0)
+
+    return to_the_thirteenth if last == 6 else to_the_thirty_first
 
 
 @part
@@ -90,7 +91,7 @@ def log_of_one_plus(x):
 def _reduce(x):
     """Return (n, r) with x = n ln 2 + r, n whole and |r| <= ln(2) / 2."""
     n = rounded(x * LOG2_E)
-    return n, x - n * LN2_HIGH - n * LN2_LOW
+    return n, fused(n, -LN2_LOW, fused(n, -LN2_HIGH, x))
 
 
 @part
@@ -106,7 +107,7 @@ def exp_less_one(x):
     """Return e^x - 1 for a tile x <= 0 or moderate, with small relative error where x is small."""
     n, r = _reduce(max(x, lowest_exponent(x)))
     power = power_of_two(n)
-    return series_less_one(r) * power + (power - 1.0)
+    return fused(series_less_one(r), power, power - 1.0)
 
 
 @part
@@ -140,12 +141,12 @@ def root(x):
 
 @part
 def _closer_reciprocal(x, y):
-    return (x * y * -1.0 + 2.0) * y
+    return fused(fused(x, y, -1.0), y * -1.0, y)
 
 
 @part
 def _closer_reciprocal_root(x, y):
-    return (x * y * y * -0.5 + 1.5) * y
+    return fused(fused(x * y, y, -1.0), y * -0.5, y)
 
 
 # Estimates become exact by steps of Newton's, each of which doubles the bits (Markstein, 1990): a division and a square

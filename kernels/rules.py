@@ -20,7 +20,7 @@ from numba.extending import overload
 from fastmlp.kernels.elementary import reciprocal, root
 from fastmlp.kernels.jit import Choice, ChoiceType, part
 from fastmlp.kernels.layout import values
-from fastmlp.kernels.tile import load, store
+from fastmlp.kernels.tile import fused, load, store
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
 ADAM, ACCUMULATE, KEEP = map(Choice, ("adam", "accumulate", "keep"))
@@ -101,13 +101,13 @@ def _nesterov(rule, shape, gradient, panel, i, descent):
 def _adam(rule, shape, gradient, panel, i, descent):
     W, M, V = values(panel, 0), values(panel, 1), values(panel, 2)
     w = load(shape, W, i, 0)
-    dw = gradient + w * descent.decay
-    m = load(shape, M, i, 0) * descent.momentum + dw * (1 - descent.momentum)
-    v = load(shape, V, i, 0) * descent.second_momentum + dw * dw * (1 - descent.second_momentum)
+    dw = fused(w, descent.decay, gradient)
+    m = fused(load(shape, M, i, 0), descent.momentum, dw * (1 - descent.momentum))
+    v = fused(load(shape, V, i, 0), descent.second_momentum, dw * dw * (1 - descent.second_momentum))
     store(m, M, i, 0)
     store(v, V, i, 0)
     kept = w * (1 - descent.shrinkage)
-    store(kept - m * descent.rate * reciprocal(root(v) + descent.epsilon), W, i, 0)
+    store(fused(m * -descent.rate, reciprocal(root(v) + descent.epsilon), kept), W, i, 0)
 
 
 def _accumulate(rule, shape, gradient, panel, i, descent):

@@ -457,6 +457,23 @@ def outer(typing_context, acc, X, i, k, W, kw, j):
     return acc(acc, X, index, index, W, index, index), generate
 
 
+@intrinsic
+def fused(typing_context, x, y, z):
+    """``fused(x, y, z)``: x * y + z of a tile and tiles or numbers, rounded once if the processor has such a step."""
+
+    def generate(context, builder, signature, arguments):
+        tile = signature.return_type
+        operands = [
+            _registers(builder, tile, value)
+            if isinstance(kind, TileType)
+            else [_splat(builder, tile.vector, value)] * tile.count
+            for kind, value in zip(signature.args, arguments, strict=True)
+        ]
+        return _build(builder, context, tile, [_multiply_add(builder, *given) for given in zip(*operands, strict=True)])
+
+    return x(x, *(kind if isinstance(kind, TileType) else x.dtype for kind in (y, z))), generate
+
+
 def _larger(builder, x, y):
     # written so that a NaN in x stays: a diverging network must show
     return builder.select(builder.fcmp_ordered("<", x, y), y, x)
@@ -467,7 +484,7 @@ def _one_where_greater(builder, x, y):
     return builder.select(builder.fcmp_ordered(">", x, y), one, ir.Constant(x.type, None))
 
 
-# Nothing fuses here: of the two products in a * b + c * d, compilers pick another one for another shape of tile
+# These fuse nothing: of the two products in a * b + c * d, compilers pick another one for another shape of tile
 _OPERATIONS = {
     operator.add: lambda b, x, y: b.fadd(x, y),
     operator.sub: lambda b, x, y: b.fsub(x, y),
