@@ -88,7 +88,7 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     """Train on part p of a step's minibatch. False if the team was aborted."""
     data, targets, order, steps = feed
     start, rows = rows_of_part(p, work.parts, steps, step)
-    own, me = network_of_part(p, network), sharing(work, member)
+    own, me = network_of_part(p, network), sharing(work.parts, member)
     mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
     noise = noise_of_part(p, dropout, steps[step, SEED])
     fetch(own, data, order, start, rows, batch, step, noise)
@@ -102,25 +102,7 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
         return False
     if me.index == 0:
         losses[step, p] = loss_of(mine, rows, steps[step, SHARE], steps[step, DECAY])
-    return backward(own, batch, rows, mine, me, noise, descent_of_part(work, now))
-
-
-@part
-def train_steps(network, feed, losses, work, member, descent, dropout, most):
-    """Train on minibatches, one for each step, as long as no member gives up; arguments as for ``epoch``."""
-    batch = inputs_for(work.inputs, member.index)
-    first, last = own_parts(work, member)
-    for step in range(feed.steps.shape[0]):
-        now = step_of(descent, feed.steps, step)
-        for p in range(first, last):
-            if not train_part(p, step, network, feed, losses, batch, work, member, now, dropout):
-                return
-        if network.layers[0].apply_all != 0:
-            call(network.layers[0].apply_all, network, work, member, most, now)
-            if not meet(work.team, member.index, member.count):
-                return
-        pass_by(network, batch, step, now)
-    finish(network, batch, feed.steps, member, descent)
+    return backward(own, batch, rows, mine, me, noise, descent_of_part(work.parts, now))
 
 
 @entry
@@ -135,6 +117,20 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
     parts'. Members that share a part's units each gather all its rows: converting a row is cheaper than fetching what
     another core has written.
     """
-    before = flush_subnormals()
-    train_steps(network, Feed(data, targets, order, steps), losses, work, member, descent, dropout, most)
+    before, feed = flush_subnormals(), Feed(data, targets, order, steps)
+    batch = inputs_for(work.inputs, member.index)
+    first, last = own_parts(work.parts, member)
+    all_met = True
+    for step in range(steps.shape[0]):
+        now = step_of(descent, steps, step)
+        for p in range(first, last):
+            all_met = all_met and train_part(p, step, network, feed, losses, batch, work, member, now, dropout)
+        if all_met and network.layers[0].apply_all != 0:
+            call(network.layers[0].apply_all, network, work, member, most, now)
+            all_met = meet(work.team, member.index, member.count)
+        if not all_met:
+            break
+        pass_by(network, batch, step, now)
+    if all_met:
+        finish(network, batch, steps, member, descent)
     restore(before)

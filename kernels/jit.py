@@ -28,9 +28,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompileResult
+from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
+from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.imputils import lower_constant
 from numba.core.runtime import rtsys
+from numba.core.typed_passes import NopythonTypeInference
 from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
 logger = logging.getLogger("fastmlp")
@@ -144,6 +146,34 @@ class _InlinedLibrary(JITCodeLibrary):
         self._finalized = True
 
 
+@register_pass(mutates_CFG=False, analysis_only=False)
+class _StopCountingReferences(FunctionPass):
+    _name = "stop_counting_references"
+
+    def __init__(self):
+        super().__init__()
+
+    def run_pass(self, state):
+        """Write no counting of references into the code that comes next."""
+        state.targetctx.enable_nrt = False
+        return True
+
+
+class _Compiler(CompilerBase):
+    """Numba's own pipeline, but for references to arrays, which are not counted.
+
+    Whoever calls a kernel from Python holds all of its arrays; what a kernel makes are views of these. Counting took a
+    tenth of the time to compile. Numba's option for it would refuse parts that return a view.
+    """
+
+    def define_pipelines(self):
+        """Return the pipeline."""
+        passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        passes.add_pass_after(_StopCountingReferences, NopythonTypeInference)
+        passes.finalize()
+        return [passes]
+
+
 @contextmanager
 def _inlining(codegen):
     before = codegen._library_class
@@ -157,11 +187,12 @@ def _inlining(codegen):
             del codegen.set_env
 
 
+_OPTIONS = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "pipeline_class": _Compiler}
+
+
 def part(function):
     """Compile a function into every kernel that calls it, as if written there."""
-    dispatcher = numba.njit(
-        nogil=True, error_model="numpy", forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True
-    )(function)
+    dispatcher = numba.njit(**_OPTIONS, forceinline=True, no_cpython_wrapper=True)(function)
     compile_core = dispatcher._compiler._compile_core
 
     def compile_to_inline(arguments, result):
@@ -183,9 +214,7 @@ def entry(function):
 
 
 def _kept(function, no_cpython_wrapper):
-    dispatcher = numba.njit(
-        nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=no_cpython_wrapper
-    )(function)
+    dispatcher = numba.njit(**_OPTIONS, no_cpython_wrapper=no_cpython_wrapper)(function)
     dispatcher._cache = KernelCache(function)
     return dispatcher
 

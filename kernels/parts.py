@@ -23,15 +23,15 @@ _SEEDS = 4294967296.0  # seeds are below 2^32
 
 
 @part
-def own_parts(work, member):
+def own_parts(parts, member):
     """Return this member's range of a minibatch's parts; of one part, all members share the units."""
-    return share(work.parts, member.index, member.count) if work.parts > 1 else (0, 1)
+    return share(parts, member.index, member.count) if parts > 1 else (0, 1)
 
 
 @part
-def sharing(work, member):
+def sharing(parts, member):
     """Return which member this is of those who share a part's units."""
-    return Member(0, 1) if work.parts > 1 else Member(member.index, member.count)
+    return Member(0, 1) if parts > 1 else Member(member.index, member.count)
 
 
 @part
@@ -76,9 +76,9 @@ def noise_of_part(p, dropout, seed):
 
 
 @part
-def descent_of_part(work, descent):
+def descent_of_part(parts, descent):
     """Return the step for a part: where gradients are added up, weights decay only then."""
-    return with_decay(descent, 0.0 if work.parts > 1 else descent.decay)
+    return with_decay(descent, 0.0 if parts > 1 else descent.decay)
 
 
 def signature_to_apply(dtype) -> tuple[types.Type, ...]:
