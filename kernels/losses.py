@@ -14,11 +14,10 @@ import math
 from fastmlp.kernels.elementary import absolute, exp, log_of_one_plus
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.softmax_nll import ABREAST
 from fastmlp.kernels.targets import weight_of
-from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_sum, store
+from fastmlp.kernels.tile import Shape, load, room_for, store
 
-_TILE = Shape(ABREAST, 1)
+_REGISTER = Shape(1, 1)
 
 
 @part
@@ -42,34 +41,27 @@ def squared_error(Z, targets, order, start, first, last, outputs, scale, losses)
         losses[i] = 0.5 * weight * total / outputs
 
 
-@part
-def _copy_targets(targets, order, start, rows, outputs, c, out):
-    """Copy the values from column c on of up to a tile of rows."""
-    for r in range(rows):
-        row = row_number(order, start + r)
-        for j in range(min(out.shape[1], outputs - c)):
-            out[r, j] = targets.values[row * outputs + c + j]
-
-
 @kernel
 def logistic_nll(Z, targets, order, start, first, last, outputs, scale, losses):
-    """As ``squared_error``, for the logistic loss, a tile at a time."""
-    T, total = room_for(_TILE, Z), room_for(_TILE, Z)
-    lanes = VECTOR_BYTES // Z.itemsize
-    for i in range(first, last, ABREAST):
-        rows = min(ABREAST, last - i)
+    """As ``squared_error``, for the logistic loss, an output of as many rows at a time as a register has lanes."""
+    scores, wanted, found = (room_for(_REGISTER, Z), room_for(_REGISTER, Z), room_for(_REGISTER, Z))
+    abreast = scores.shape[1]
+    for i in range(first, last, abreast):
+        rows = min(abreast, last - i)
         for r in range(rows):
             losses[i + r] = 0.0
-        for c in range(0, outputs, lanes):
-            _copy_targets(targets, order, start + i, rows, outputs, c, T)
-            z, t = load(_TILE, Z, i, c), load(_TILE, T, 0, 0)
-            e, positive = exp(absolute(z) * -1.0), z > 0.0
-            loss = max(z, 0.0) - t * z + log_of_one_plus(e)
-            probability = ((positive * -1.0 + 1.0) * e + positive) / (e + 1.0)
-            store(row_sum(keep_first(loss, outputs - c, 0.0)), total, 0, 0)
-            store(keep_first((probability - t) * scale, outputs - c, 0.0), Z, i, c)
+        for c in range(outputs):
             for r in range(rows):
-                losses[i + r] += total[r, 0]
+                scores[0, r] = Z[i + r, c]
+                wanted[0, r] = targets.values[row_number(order, start + i + r) * outputs + c]
+            z, t = load(_REGISTER, scores, 0, 0), load(_REGISTER, wanted, 0, 0)
+            e, positive = exp(absolute(z) * -1.0), z > 0.0
+            probability = ((positive * -1.0 + 1.0) * e + positive) / (e + 1.0)
+            store(max(z, 0.0) - t * z + log_of_one_plus(e), found, 0, 0)
+            store((probability - t) * scale, scores, 0, 0)
+            for r in range(rows):
+                losses[i + r] += found[0, r]
+                Z[i + r, c] = scores[0, r]
         for r in range(rows if targets.weights.size else 0):
             weight = targets.weights[row_number(order, start + i + r)]
             losses[i + r] *= weight
