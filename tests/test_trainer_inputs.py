@@ -109,3 +109,10 @@ def test_x_is_never_copied_whole(kind, mapped, tmp_path):
     peak = peak_memory_of(lambda: trainer.fit(X, labels, validation_data=(X[:10_000], labels[:10_000])))
     assert peak < X.nbytes / 3
     assert peak_memory_of(lambda: trainer.predict(X)) < X.nbytes / 3
+
+
+def test_the_first_number_that_is_not_finite_is_named_in_many_rows():
+    X, y = np.zeros((70_000, 64), np.float32), np.arange(70_000) % 2
+    X[65_000, 3] = X[69_000, 1] = np.nan
+    with pytest.raises(ValueError, match=r"NaN or infinity \(nan\) at row 65000, column 3"):
+        Trainer(epochs=1).fit(X, y)
