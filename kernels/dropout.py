@@ -1,9 +1,9 @@
 """Dropout: some numbers of a minibatch become zero, and the others grow so that the mean stays.
 
 Srivastava et al., 2014, section 10 (the inverted form). Which numbers, is a function of the step's seed, the layer, the
-row of the minibatch and the column, and of nothing else: a thread finds the same on the way back as on the way there,
-and none has to know what the others do. The function mixes 32 bits by multiplications and shifts (the finaliser of
-MurmurHash3, Appleby, 2011).
+row of the minibatch's part and the column, and of nothing else: a thread finds the same on the way back as on the way
+there, and none has to know what the others do. The function mixes 32 bits by multiplications and shifts (the finaliser
+of MurmurHash3, Appleby, 2011).
 """
 
 from typing import NamedTuple

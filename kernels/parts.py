@@ -71,7 +71,7 @@ def network_of_part(p, network):
 
 @part
 def noise_of_part(p, dropout, seed):
-    """Return a step's dropout for part p."""
+    """Return a step's dropout for part p, whose rows count from 0 as those of other parts do."""
     return Noise(dropout, (seed + p) % _SEEDS)
 
 

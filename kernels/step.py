@@ -1,4 +1,4 @@
-"""One minibatch, all phases, as one member of a team runs it.
+"""One minibatch, or a part of one (kernels.parts), all phases, as one member of those who share its units runs it.
 
 A member owns panels of every hidden layer: it computes those columns of the activations, of their gradients and of the
 weights, so that its weights stay in its own cache. Of the output layer it owns the *rows* of the weights that belong
@@ -158,7 +158,8 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     first, last = share_of_rows(rows, member.index, member.count)
     end = min(last, rows)
     ask_for_targets(targets, order, start + first, start + end, layer.units)
-    ask_for_rows(inputs_of(l, network, batch, work).X, first, end, layer.inputs)
+    if member.count > 1:
+        ask_for_rows(inputs_of(l, network, batch, work).X, first, end, layer.inputs)
     apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
     call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)
     if work.squares.size:
@@ -183,7 +184,8 @@ def backprop_layer(l, network, rows, work, member, noise):
     columns = following.panels * following.width
     WT = matrix(work.transposed, member.index * work.transposed.size // member.count, columns, layer.width)
     first, last = own_panels(layer, member)
-    ask_for_rows(G_next, 0, rows, following.units)
+    if member.count > 1:
+        ask_for_rows(G_next, 0, rows, following.units)
     unscaled = 1.0 - noise.dropout.hidden
     for p in range(first, last):
         j = p * layer.width
