@@ -34,10 +34,11 @@ class Epochs:
         orders, rates = np.empty((count, rows), np.int64), np.empty((count, 1))
         steps = np.empty((count, per_epoch, COLUMNS))
         steps[...] = self.steps
+        drops = course.engine.regime.dropout != NO_DROPOUT
         for e in range(count):
             orders[e] = optimizer.next_order(estimator.shuffle)
             rates[e] = self.learning_rate = optimizer.learning_rate
-            if course.engine.regime.dropout != NO_DROPOUT:
+            if drops:
                 steps[e, :, SEED] = self._seeds(per_epoch)
             optimizer.end_epoch(estimator, estimator.t_ + (e + 1) * rows)
         if course.train_rows is not None:

@@ -1,7 +1,6 @@
 """How to train on a matrix: what of its inputs a first layer should visit, by what the data shows."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,8 @@ def regime_for(
     step looks at all weights; others: what else there is to say of a Regime
     """
     visiting, visited = to_visit(X, units)
-    regime = Regime(batch_size, rule, thread_limit(threads), visiting, visited, **others)
-    looks_at_all = visiting is not ENTRIES or regime.clip_norm < math.inf
-    return replace(regime, squares=squares and looks_at_all)
+    looks_at_all = visiting is not ENTRIES or others.get("clip_norm", math.inf) < math.inf
+    return Regime(batch_size, rule, thread_limit(threads), visiting, visited, squares and looks_at_all, **others)
 
 
 def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:
