@@ -23,8 +23,8 @@ from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.predictor import Predictor
-from fastmlp.sharing import sharing_of
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds, training
+from fastmlp.sharing import multiply_adds, sharing_of
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
@@ -64,8 +64,13 @@ class Regime:
 
     @property
     def slots(self) -> int:
-        """How many numbers are kept for each weight."""
-        return int(rules.SLOTS[self.rule] if self.clip_norm == math.inf else rules.KEPT + 1)
+        """How many numbers the optimiser has for each weight, the weight among them."""
+        return int(rules.SLOTS[self.rule])
+
+    @property
+    def clips(self) -> bool:
+        """Whether gradients are clipped."""
+        return self.clip_norm < math.inf
 
 
 class Engine:
@@ -77,20 +82,18 @@ class Engine:
         regime: Regime,
     ) -> None:
         self.architecture, self.regime = architecture, regime
-        batch_size, visiting, visited = regime.batch_size, regime.visiting, regime.visited
-        rule, threads, sizes = regime.rule, regime.threads, architecture.sizes
+        sizes, lists = architecture.sizes, regime.visiting is ENTRIES
+        minibatch = sizes, regime.batch_size, regime.visited
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
-        most = 1 if visiting is ENTRIES and len(sizes) == 2 else threads
-        whole = visiting is ENTRIES or regime.clip_norm < math.inf
-        self.parts, self.members = sharing_of(sizes, batch_size, most, visited, whole)
-        work = (sizes[0] if visited is None else max(1, round(visited)), *sizes[1:])
-        self._multiply_adds = 3 * batch_size * forward_multiply_adds(work)  # of a minibatch
-        if visiting is ENTRIES and rule is rules.ADAM:
+        most = 1 if lists and len(sizes) == 2 else regime.threads
+        self._sharing = sharing_of(*minibatch, most, whole=lists or regime.clips)
+        self._multiply_adds = multiply_adds(*minibatch)
+        if lists and regime.rule is rules.ADAM:
             self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = self._planned()
-        slots = regime.slots if self.parts == 1 else rules.KEPT + self.parts
+        slots = rules.KEPT + self.parts if regime.clips or self.parts > 1 else regime.slots
         self._buffer = layout.aligned((slots * self._layout.size,), self.dtype)
-        self.predictor = Predictor(architecture, self._buffer, self._sharing_units, threads)
+        self.predictor = Predictor(architecture, self._buffer, self._sharing.of_units, regime.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Be copied and pickled as plain numbers: where kernels lie, and how panels do, another process finds out."""
@@ -105,6 +108,16 @@ class Engine:
     def dtype(self) -> np.dtype[np.floating]:
         """Of parameters and arithmetic."""
         return self.architecture.dtype
+
+    @property
+    def members(self) -> int:
+        """How many threads train."""
+        return self._sharing.members
+
+    @property
+    def parts(self) -> int:
+        """In how many parts a minibatch is trained, one where threads share units."""
+        return self._sharing.parts
 
     # ---- parameters ----
 
@@ -150,7 +163,7 @@ class Engine:
             visiting=regime.visiting,
             squares=regime.squares,
             drops=regime.dropout != NO_DROPOUT,
-            clips=regime.clip_norm < math.inf,
+            clips=regime.clips,
             parts=self.parts,
         )
 
@@ -207,13 +220,9 @@ class Engine:
 
     # ---- memory ----
 
-    @property
-    def _sharing_units(self) -> int:
-        return self.members if self.parts == 1 else 1
-
     def _planned(self, chosen: program.Program | None = None) -> layout.Layout:
         rows = layout.rows_of_largest_part(self.regime.batch_size, self.parts)
-        return _planned(self.sizes, rows, self.dtype, self._sharing_units, chosen)
+        return _planned(self.sizes, rows, self.dtype, self._sharing.of_units, chosen)
 
     def _work_to_train(self, rows: Rows, repeated: bool) -> Workspace:
         plan, members, regime = self._layout, self.members, self.regime
@@ -223,7 +232,7 @@ class Engine:
         else:
             new = zeros.new_bits if regime.visiting is NONZEROS else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
-        return new_workspace(plan, members, inputs, regime.squares, regime.clip_norm < math.inf, self.parts)
+        return new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
 
 
 @lru_cache(maxsize=128)

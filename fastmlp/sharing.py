@@ -27,26 +27,39 @@ class Sharing(NamedTuple):
     parts: int
     members: int
 
+    @property
+    def of_units(self) -> int:
+        """Among how many threads a layer's units are shared."""
+        return self.members if self.parts == 1 else 1
+
+
+def multiply_adds(sizes: tuple[int, ...], batch_size: int, visited: float | None) -> int:
+    """Return the multiply-adds of a minibatch, forward and back; arguments as for ``sharing_of``."""
+    return 3 * batch_size * forward_multiply_adds(_visiting(sizes, visited))
+
 
 def sharing_of(
-    sizes: tuple[int, ...], batch_size: int, limit: int, visited: float | None = None, whole: bool = False
+    sizes: tuple[int, ...], batch_size: int, visited: float | None, limit: int, whole: bool = False
 ) -> Sharing:
     """Return how at most ``limit`` threads share the minibatches of a network of ``sizes`` (D, hidden units ..., C).
 
     visited: how many inputs of a row the first layer visits, None for all; whole: whether minibatches must stay whole
     """
-    visiting = sizes if visited is None else (max(1, round(visited)), *sizes[1:])
-    multiply_adds = 3 * batch_size * forward_multiply_adds(visiting)
-    work = multiply_adds + ROW * batch_size
+    products = multiply_adds(sizes, batch_size, visited)
+    work = products + ROW * batch_size
     parts = _parts_of(batch_size)
-    by_units, by_parts = _cost_of_units(visiting, batch_size), _cost_of_parts(sizes, parts)
+    by_units, by_parts = _cost_of_units(_visiting(sizes, visited), batch_size), _cost_of_parts(sizes, parts)
     if whole or by_units <= by_parts:
         parts, cost = 1, by_units
     else:
         limit, cost = min(limit, parts), by_parts
-    if work <= cost or multiply_adds < 2 * LEAST_WORK:
+    if work <= cost or products < 2 * LEAST_WORK:
         return Sharing(1, 1)
-    return Sharing(parts, min(limit, multiply_adds // LEAST_WORK))
+    return Sharing(parts, min(limit, products // LEAST_WORK))
+
+
+def _visiting(sizes: tuple[int, ...], visited: float | None) -> tuple[int, ...]:
+    return sizes if visited is None else (max(1, round(visited)), *sizes[1:])
 
 
 def _parts_of(batch_size: int) -> int:

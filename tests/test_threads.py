@@ -52,7 +52,7 @@ def test_minibatches_in_parts_too(hidden, batch_size, dtype):
         return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
     alone = trained(1)
-    assert sharing_of((20, *hidden, 10), batch_size, 1).parts > 1
+    assert sharing_of((20, *hidden, 10), batch_size, None, 1).parts > 1
     for threads in (2, 3, 4):
         team = trained(threads)
         assert 1 < team.threads_ <= threads

@@ -70,7 +70,7 @@ def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(rule, dtype):
 def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, rule, dtype):
     # a last minibatch of so few rows that some parts have none
     start, X, y = network_and_data(hidden, rows=2 * batch_size + 5)
-    assert sharing_of((21, *hidden, 10), batch_size, 1).parts > 1
+    assert sharing_of((21, *hidden, 10), batch_size, None, 1).parts > 1
     assert_same_training(start, X, y, hidden, dtype, batch_size, epochs=2, **rule)
 
 
