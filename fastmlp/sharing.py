@@ -13,6 +13,7 @@ from fastmlp.threads import forward_multiply_adds
 
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
 UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number that is handed over
+DEEPER = 100_000  # of each hidden layer but the first, at which all wait for one another
 GATHERED = 25  # of each input, which threads that share units both gather
 PARTS, NUMBER_OF_PARTS = 900_000, 38  # parts likewise; a member writes its numbers to lines of its own
 ROW = 5_000  # work that a row is besides its products: its loss, and gathering it
@@ -77,7 +78,8 @@ def _cost_of_units(sizes: tuple[int, ...], batch_size: int) -> int:
     gradients = sum(hidden[1:]) + outputs
     weights = sum(a * b for a, b in itertools.pairwise(sizes[1:]))
     handed_over = batch_size * (activations + gradients) + weights
-    return UNITS + NUMBER_OF_UNITS * handed_over + GATHERED * batch_size * inputs
+    waiting = UNITS + DEEPER * max(0, len(hidden) - 1)
+    return waiting + NUMBER_OF_UNITS * handed_over + GATHERED * batch_size * inputs
 
 
 def _cost_of_parts(sizes: tuple[int, ...], parts: int) -> int:
