@@ -7,7 +7,6 @@ import numpy as np
 from fastmlp.kernels.gather import Ahead, Rows
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import weights_of
 from fastmlp.kernels.parts import (
     descent_of_part,
     network_of_part,
@@ -18,7 +17,7 @@ from fastmlp.kernels.parts import (
     work_on_part,
 )
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
-from fastmlp.kernels.step import backward, forward, head, own_panels
+from fastmlp.kernels.step import backward, forward, head
 from fastmlp.kernels.subnormals import flush_subnormals, restore
 from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.team import meet
@@ -37,15 +36,10 @@ def fetch(network, data, order, start, rows, batch, step, noise):
 
 
 @part
-def catch_up_own(network, batch, steps, step, member, descent):
+def catch_up(network, batch, steps, step, member, descent):
     """Bring this member's weights of the columns that are touched up to date, where they may be behind."""
-    layer = network.layers[0]
-    if layer.catch_up == 0:
-        return
-    first, last = own_panels(layer, member)
-    for p in range(first, last):
-        W = weights_of(layer, p, network.parameters, network.size)
-        call(layer.catch_up, NOTHING, NOTHING, batch, W, steps, step, descent)
+    if network.layers[0].catch_up != 0:
+        call(network.layers[0].catch_up, NOTHING, NOTHING, batch, network, steps, step, member, descent)
 
 
 @part
@@ -60,7 +54,7 @@ def finish(network, batch, steps, member, descent):
     """Bring all of this member's weights up to date."""
     if network.layers[0].touch_all != 0:
         call(network.layers[0].touch_all, batch)
-        catch_up_own(network, batch, steps, steps.shape[0], member, descent)
+        catch_up(network, batch, steps, steps.shape[0], member, descent)
 
 
 @part
@@ -92,7 +86,7 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
     noise = noise_of_part(p, dropout, steps[step, SEED])
     fetch(own, data, order, start, rows, batch, step, noise)
-    catch_up_own(own, batch, steps, step, me, now)
+    catch_up(own, batch, steps, step, me, now)
     soon, count = rows_of_part(p, work.parts, steps, step + 1)
     ahead = Ahead(data.data, data.row_bytes, order, soon, soon + count)
     if not forward(own, batch, rows, mine, me, noise, ahead):

@@ -131,10 +131,10 @@ def _addresses(
         found["apply"] = address_of(apply_kept, (row, final_rule, P, _INT, _INT, _INT, types.float64, _DESCENT))
     if chosen.squares or chosen.clips:
         found["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
-    return tuple((found | _visits(visiting, row, rule, I, P)).items())
+    return tuple((found | _visits(visiting, row, rule, I, dtype)).items())
 
 
-def _visits(visiting, row, rule, inputs, panel) -> dict[str, int]:
+def _visits(visiting, row, rule, inputs, dtype) -> dict[str, int]:
     """Return the kernels that a first layer runs before its products."""
     found = dict.fromkeys(("mark", "catch_up", "pass_step", "touch_all"), 0)
     if visiting is NONZEROS:
@@ -143,7 +143,8 @@ def _visits(visiting, row, rule, inputs, panel) -> dict[str, int]:
         found["mark"] = address_of(link_columns, (inputs, _INT, _INT))
         found["touch_all"] = address_of(touch_all, (inputs,))
         found["pass_step"] = address_of(pass_step, (rule, inputs, _INT, _DESCENT))
-        found["catch_up"] = address_of(catch_up, (row, rule, inputs, panel, _STEPS, _INT, _DESCENT))
+        network, _, member, *_ = signature_to_apply(dtype)
+        found["catch_up"] = address_of(catch_up, (row, rule, inputs, network, _STEPS, _INT, member, _DESCENT))
     return found
 
 

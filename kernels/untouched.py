@@ -14,9 +14,10 @@ them. Adam's step is not linear: it is simply done as often as it was missed, to
 from numba.extending import overload
 
 from fastmlp.kernels.jit import ChoiceType, kernel, part
-from fastmlp.kernels.layout import values
+from fastmlp.kernels.layout import values, weights_of
 from fastmlp.kernels.rules import descend, step_of
 from fastmlp.kernels.sparse import COLUMN, SEEN, TOUCHED, lists_of
+from fastmlp.kernels.step import own_panels
 from fastmlp.kernels.tile import load, store, zeros
 
 
@@ -117,16 +118,19 @@ def _make_up(rule, shape, panel, k, first, last, products, steps, descent):
 
 
 @kernel
-def catch_up(shape, rule, inputs, panel, steps, step, descent):
-    """Bring the weights of the columns that a minibatch touches up to date, for use in step number ``step``.
+def catch_up(shape, rule, inputs, network, steps, step, member, descent):
+    """Bring this member's weights of the columns that a minibatch touches up to date, for use in step number ``step``.
 
-    shape: (1, the panel's vectors); inputs: sparse, linked; steps: (>= step, COLUMNS) float64, of all steps
+    shape: (1, vectors of a panel of the first layer); inputs: sparse, linked; steps: (>= step, COLUMNS) float64, of all
     """
-    lists = lists_of(inputs)
-    for t in range(lists.sizes[0, TOUCHED]):
-        seen = lists.touched[t, SEEN]
-        if seen < step:
-            make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, steps, descent)
+    lists, layer = lists_of(inputs), network.layers[0]
+    first, last = own_panels(layer, member)
+    for p in range(first, last):
+        panel = weights_of(layer, p, network.parameters, network.size)
+        for t in range(lists.sizes[0, TOUCHED]):
+            seen = lists.touched[t, SEEN]
+            if seen < step:
+                make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, steps, descent)
 
 
 @kernel
