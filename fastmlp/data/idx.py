@@ -4,7 +4,6 @@ import gzip
 import os
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
@@ -106,8 +105,7 @@ def load_folder(folder: Path, name: str | None = None) -> Dataset:
     missing = [part for part, path in paths.items() if path is None]
     if missing:
         raise DataError(f"{folder} lacks {', '.join(missing)} (gzipped or plain)")
-    with ThreadPoolExecutor() as pool:  # the test images unpack beside the training images
-        arrays = dict(zip(paths, pool.map(read_idx, filter(None, paths.values())), strict=True))
+    arrays = {part: read_idx(path) for part, path in paths.items() if path is not None}
     X_train, y_train = _rows_and_labels(folder, "training", arrays[TRAIN_IMAGES], arrays[TRAIN_LABELS])
     X_test, y_test = _rows_and_labels(folder, "test", arrays[TEST_IMAGES], arrays[TEST_LABELS])
     if X_train.shape[1] != X_test.shape[1]:
