@@ -14,7 +14,8 @@ from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import entry_of
 from fastmlp.kernels.predict import predict
 from fastmlp.kernels.step import Network, Workspace, new_workspace
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, forward_multiply_adds
+from fastmlp.sharing import forward_multiply_adds
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL
 
 BLOCK_ROWS = 64
 LEAST_ROWS_PER_THREAD = 2 * BLOCK_ROWS

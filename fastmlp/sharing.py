@@ -9,8 +9,6 @@ a result must not either.
 import itertools
 from typing import NamedTuple
 
-from fastmlp.threads import forward_multiply_adds
-
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
 UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number that is handed over
 DEEPER = 100_000  # of each hidden layer but the first, at which all wait for one another
@@ -32,6 +30,11 @@ class Sharing(NamedTuple):
     def of_units(self) -> int:
         """Among how many threads a layer's units are shared."""
         return self.members if self.parts == 1 else 1
+
+
+def forward_multiply_adds(sizes: tuple[int, ...]) -> int:
+    """Return the multiply-adds that the scores of one row take in a network of ``sizes`` (D, hidden units ..., C)."""
+    return sum(a * b for a, b in itertools.pairwise(sizes))
 
 
 def multiply_adds(sizes: tuple[int, ...], batch_size: int, visited: float | None) -> int:

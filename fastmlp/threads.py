@@ -1,6 +1,5 @@
 """How many threads this process may use."""
 
-import itertools
 import os
 import sys
 import threading
@@ -90,8 +89,3 @@ def training() -> Iterator[None]:
         yield
     finally:
         _training.change(-1)
-
-
-def forward_multiply_adds(sizes: tuple[int, ...]) -> int:
-    """Return the multiply-adds that the scores of one row take in a network of ``sizes`` (D, hidden units ..., C)."""
-    return sum(a * b for a, b in itertools.pairwise(sizes))

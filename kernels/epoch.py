@@ -13,7 +13,7 @@ from fastmlp.kernels.parts import (
     noise_of_part,
     own_parts,
     rows_of_part,
-    sharing,
+    sharing_units,
     work_on_part,
 )
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
@@ -82,7 +82,7 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     """Train on part p of a step's minibatch. False if the team was aborted."""
     data, targets, order, steps = feed
     start, rows = rows_of_part(p, work.parts, steps, step)
-    own, me = network_of_part(p, network), sharing(work.parts, member)
+    own, me = network_of_part(p, network), sharing_units(work.parts, member)
     mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
     noise = noise_of_part(p, dropout, steps[step, SEED])
     fetch(own, data, order, start, rows, batch, step, noise)

@@ -44,7 +44,7 @@ def squared_error(Z, targets, order, start, first, last, outputs, scale, losses)
 @kernel
 def logistic_nll(Z, targets, order, start, first, last, outputs, scale, losses):
     """As ``squared_error``, for the logistic loss, an output of as many rows at a time as a register has lanes."""
-    scores, wanted, found = (room_for(_REGISTER, Z), room_for(_REGISTER, Z), room_for(_REGISTER, Z))
+    scores, wanted, found = room_for(_REGISTER, Z), room_for(_REGISTER, Z), room_for(_REGISTER, Z)
     abreast = scores.shape[1]
     for i in range(first, last, abreast):
         rows = min(abreast, last - i)

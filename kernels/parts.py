@@ -29,9 +29,9 @@ def own_parts(parts, member):
 
 
 @part
-def sharing(parts, member):
+def sharing_units(parts, member):
     """Return which member this is of those who share a part's units."""
-    return Member(0, 1) if parts > 1 else Member(member.index, member.count)
+    return ALONE if parts > 1 else Member(member.index, member.count)
 
 
 @part

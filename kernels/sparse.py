@@ -139,7 +139,11 @@ def copy_entries(kind, data, order, start, rows, inputs):
 
 @kernel
 def spread_entries(kind, data, order, start, rows, inputs):
-    """Gather sparse rows as ``gather.copy_rows`` does dense ones; entries of one place are added up."""
+    """``inputs.X[r, :D] = scale * row order[start + r] of the data``, zeros and all: dense rows of sparse data.
+
+    kind, data, order: as for ``copy_entries``; inputs: with X (>= rows, >= D), other columns stay; where they have room
+    for bits (kernels.zeros), those of the rows are set. Entries of one place are added up.
+    """
     X, marks = inputs.X, inputs.visits.size > 0
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
