@@ -20,7 +20,7 @@ from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
 from fastmlp.kernels.jit import Choice, entry_of
 from fastmlp.kernels.rules import Descent
-from fastmlp.kernels.step import Member, Network, Workspace, new_workspace
+from fastmlp.kernels.step import Member, Workspace, network_of, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.predictor import Predictor
 from fastmlp.sharing import multiply_adds, sharing_of
@@ -129,16 +129,16 @@ class Engine:
 
     def write(self, parameters: Parameters, slot: int = 0) -> None:
         """Set the parameters (or a slot of the optimiser's) from plain arrays named W1, b1, W2 ..."""
-        layers, of_units = self._layout.layers, padding_bias(self.architecture.activation_choice)
-        for l, layer in enumerate(layers, 1):
-            padding = of_units if slot == 0 and l < len(layers) else 0.0
-            layout.pack(layer, self.slots[slot], parameters[f"W{l}"], parameters[f"b{l}"], padding)
+        count, of_units = len(self._layout.layers), padding_bias(self.architecture.activation_choice)
+        for l in range(1, count + 1):
+            padding = of_units if slot == 0 and l < count else 0.0
+            layout.pack(self._layout, l - 1, self.slots[slot], parameters[f"W{l}"], parameters[f"b{l}"], padding)
 
     def read(self, slot: int = 0) -> dict[str, NDArray[np.floating]]:
         """Return copies of the parameters (or of a slot of the optimiser's) as plain arrays W1, b1, W2 ..."""
         plain = {}
-        for l, layer in enumerate(self._layout.layers, 1):
-            plain[f"W{l}"], plain[f"b{l}"] = layout.unpack(layer, self.slots[slot])
+        for l in range(1, len(self._layout.layers) + 1):
+            plain[f"W{l}"], plain[f"b{l}"] = layout.unpack(self._layout, l - 1, self.slots[slot])
         return plain
 
     def sum_of_squares(self) -> float:
@@ -171,7 +171,7 @@ class Engine:
         """Compile the kernels that training on such rows needs, or load them from disk."""
         self._layout = self._planned(self.chosen)
         if self.dtype not in _EPOCHS:
-            network = Network(self._layout.layers, self._buffer, self._layout.size)
+            network = network_of(self._layout, self._buffer)
             work = self._work_to_train(rows, repeated=False)
             nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
             steps, losses = np.zeros((0, rules.COLUMNS)), np.zeros((0, 1))
@@ -186,7 +186,7 @@ class Engine:
         may be repeated or not, and returns the loss of each. The rows may be others if they are dense. An exception in
         the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
-        network = Network(self._layout.layers, self._buffer, self._layout.size)
+        network = network_of(self._layout, self._buffer)
         work = self._work_to_train(rows, repeated)
         dropout, most = self.regime.dropout, self.regime.clip_norm
         stride, others, run = self._steps_per_call(), range(1, self.members), _EPOCHS[self.dtype]
@@ -246,7 +246,7 @@ def _planned(
     """Return the layout of a network, with its kernels where they are chosen: found once for all that are alike."""
     plan = layout.plan(sizes, batch_size, dtype, members)
     if chosen is not None:
-        program.assemble(plan.layers, dtype, batch_size, chosen)
+        program.assemble(plan, dtype, batch_size, chosen)
     return plan
 
 

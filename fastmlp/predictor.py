@@ -13,7 +13,7 @@ from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import entry_of
 from fastmlp.kernels.predict import predict
-from fastmlp.kernels.step import Network, Workspace, new_workspace
+from fastmlp.kernels.step import Network, Workspace, network_of, new_workspace
 from fastmlp.sharing import forward_multiply_adds
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL
 
@@ -88,8 +88,8 @@ class Predictor:
     def _new_way(self, rows: Rows, single: bool) -> _Way:
         dtype = self._buffer.dtype
         plan = layout.plan(self._sizes, 1 if single else BLOCK_ROWS, dtype, self._members, single)
-        program.assemble_to_predict(plan.layers, dtype, self._activation, bool(rows.starts.size), single)
-        network = Network(plan.layers, self._buffer, plan.size)
+        program.assemble_to_predict(plan, dtype, self._activation, bool(rows.starts.size), single)
+        network = network_of(plan, self._buffer)
         nothing = np.empty((0, self._sizes[-1]), dtype)
         work = self._new_work(plan, rows)
         call = entry_of(predict, (network, rows, NO_ORDER, 0, 0, work, True, nothing))

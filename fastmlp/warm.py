@@ -53,9 +53,9 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
 def _compile_for_larger_minibatches(engine: Engine) -> None:
     """Compile for minibatches that are large (``fastmlp.kernels.update``), and for those that are trained in parts."""
     if engine.regime.visiting is not ENTRIES:
-        layers, chosen = plan(engine.sizes, 1, engine.dtype, 1).layers, engine.chosen
+        own, chosen = plan(engine.sizes, 1, engine.dtype, 1), engine.chosen
         for rows, parts in product((1, BLOCK + 1), (1, 1 if chosen.clips else 2)):
-            program.assemble(layers, engine.dtype, rows, chosen._replace(parts=parts))
+            program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts))
 
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:

@@ -8,7 +8,7 @@ This is a kernel of its own, reached by address: few trainings clip, and no othe
 import math
 
 from fastmlp.kernels.jit import NOTHING, call, kernel
-from fastmlp.kernels.layout import biases_of, values, weights_of
+from fastmlp.kernels.layout import biases_of, panel_of, values, weights_of
 from fastmlp.kernels.rules import KEPT, for_biases, with_decay
 from fastmlp.kernels.step import own_panels
 from fastmlp.kernels.team import meet
@@ -26,11 +26,10 @@ def apply_clipped(network, work, member, most, descent):
     for layer in network.layers:
         first, last = own_panels(layer, member)
         for p in range(first, last):
-            j = layer.first_unit + p * layer.width
-            W = values(weights_of(layer, p, network.parameters, network.size), KEPT)
-            call(layer.squares, NOTHING, W, work.norms, j)
-            b = values(biases_of(layer, p, network.parameters, network.size), KEPT)
-            call(layer.squares, NOTHING, b, work.norms, units + j)
+            panel = panel_of(network, layer, p)
+            j = layer.first_unit + panel.column
+            call(panel.squares, NOTHING, values(weights_of(network, layer, panel), KEPT), work.norms, j)
+            call(panel.squares, NOTHING, values(biases_of(network, panel), KEPT), work.norms, units + j)
     if not meet(work.team, member.index, member.count):
         return
     total = 0.0
@@ -42,7 +41,6 @@ def apply_clipped(network, work, member, most, descent):
     for layer in network.layers:
         first, last = own_panels(layer, member)
         for p in range(first, last):
-            W = weights_of(layer, p, network.parameters, network.size)
-            call(layer.apply, NOTHING, NOTHING, W, 0, layer.rows, 1, factor, of_weights)
-            b = biases_of(layer, p, network.parameters, network.size)
-            call(layer.apply, NOTHING, NOTHING, b, 0, 1, 1, factor, of_biases)
+            panel = panel_of(network, layer, p)
+            call(panel.apply, NOTHING, NOTHING, weights_of(network, layer, panel), 0, layer.rows, 1, factor, of_weights)
+            call(panel.apply, NOTHING, NOTHING, biases_of(network, panel), 0, 1, 1, factor, of_biases)

@@ -39,7 +39,7 @@ def fetch(network, data, order, start, rows, batch, step, noise):
 def catch_up(network, batch, steps, step, member, descent):
     """Bring this member's weights of the columns that are touched up to date, where they may be behind."""
     if network.layers[0].catch_up != 0:
-        call(network.layers[0].catch_up, NOTHING, NOTHING, batch, network, steps, step, member, descent)
+        call(network.layers[0].catch_up, batch, network, steps, step, member, descent)
 
 
 @part

@@ -2,15 +2,17 @@
 
 Sizes: N rows of data, B rows of a minibatch, D inputs, H units of a layer, C classes.
 
-Units are dealt out in panels of 1, 2 or 4 vector registers of columns, and weights are stored panel by panel, each a
+Units are dealt out in panels of 1 to 4 vector registers of columns, and weights are stored panel by panel, each a
 C-ordered matrix (rows, width), so that a kernel walks through memory in one direction. One flat buffer of ``slots``
 times ``size`` numbers holds every weight and bias of a network, and after them, in the same order, what the optimiser
 keeps for each. Columns beyond the last unit and rows beyond the last input are padding: zero at the start, and zero
 for ever, since no gradient reaches them.
 """
 
+import itertools
 import math
 import mmap
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -29,41 +31,48 @@ LINE_BYTES = 64
 HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
 
-# How much of the peak a tile of so many vectors reaches (measured: kernels/README.md), widest first
-PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {2: 1.0, 1: 0.6}
+# How fast tiles of so many vectors are, beside the widest (measured: kernels/README.md), which come first
+PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.85, 1: 0.55}
+MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so they must gain that much
 
-LAYER = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            "inputs",  # real inputs of the layer
-            "units",  # real units
-            "vectors",  # vector registers across a panel
-            "width",  # columns of a panel
-            "panels",
-            "rows",  # stored rows of a panel: inputs and padding
-            "weights",  # where the first panel starts in the parameters
-            "biases",  # where the biases start
-            "stride",  # columns of the layer's matrices in the scratch buffer
-            "activations",  # where they start there (the output layer: its scores)
-            "gradients",  # where the gradients of the weighted inputs start there
-            "affine",  # addresses of the layer's kernels (kernels.program)
-            "backprop",
-            "update",
-            "update_biases",
-            "transpose",
-            "mark",  # 0 in layers that visit all of their inputs
-            "catch_up",  # 0, as the two below, but for sparse inputs
-            "pass_step",
-            "touch_all",
-            "loss",  # of the output layer
-            "drop",  # 0 without dropout
-            "apply_all",  # of the first layer, 0 where no gradients are kept: applies those of all layers
-            "apply",  # 0 likewise: applies the rule to what is kept of a panel
-            "squares",  # 0 where the sum of squared weights is not asked for
-            "first_unit",  # where the layer's units start when those of all layers are counted
-        )
-    ]
+
+def _record(*names: str) -> np.dtype:
+    return np.dtype([(name, np.int64) for name in names])
+
+
+LAYER = _record(
+    "inputs",  # real inputs of the layer
+    "units",  # real units
+    "columns",  # of all panels: units and padding
+    "rows",  # stored rows of a panel: inputs and padding
+    "panels",  # how many there are
+    "first_panel",  # where they start when those of all layers are counted
+    "first_unit",  # where the columns start when those of all layers are counted
+    "stride",  # columns of the layer's matrices in the scratch buffer
+    "activations",  # where they start there (the output layer: its scores)
+    "gradients",  # where the gradients of the weighted inputs start there
+    "transpose",  # from here on addresses of kernels (kernels.program)
+    "mark",  # 0 in layers that visit all of their inputs
+    "catch_up",  # 0, as the two below, but for sparse inputs
+    "pass_step",
+    "touch_all",
+    "loss",  # of the output layer
+    "drop",  # 0 without dropout
+    "apply_all",  # of the first layer, 0 where no gradients are kept: applies those of all layers
+)
+PANEL = _record(
+    "column",  # the first of its columns in the layer
+    "width",  # how many it has
+    "vectors",  # vector registers that these are
+    "weights",  # where they start in the parameters
+    "biases",  # likewise
+    "affine",  # from here on addresses of kernels
+    "backprop",
+    "update",
+    "update_biases",
+    "apply",  # 0 where no gradients are kept: applies the rule to what is kept
+    "squares",  # 0 where the sum of squared weights is not asked for
+    "make_up",  # 0 but for sparse inputs
 )
 
 
@@ -89,15 +98,30 @@ def values(panel, slot):
 
 
 @part
-def weights_of(layer, p, buffer, size):
-    """Return panel p of a layer's weights."""
-    return Panel(buffer, layer.weights + p * layer.rows * layer.width, layer.rows, layer.width, size)
+def panel_of(network, layer, p):
+    """Return the PANEL record of panel p of a layer."""
+    return network.panels[layer.first_panel + p]
 
 
 @part
-def biases_of(layer, p, buffer, size):
-    """Return the biases of panel p as a panel of one row."""
-    return Panel(buffer, layer.biases + p * layer.width, 1, layer.width, size)
+def weights_of(network, layer, panel):
+    """Return a panel's weights."""
+    return Panel(network.parameters, panel.weights, layer.rows, panel.width, network.size)
+
+
+@part
+def biases_of(network, panel):
+    """Return a panel's biases, as a panel of one row."""
+    return Panel(network.parameters, panel.biases, 1, panel.width, network.size)
+
+
+@part
+def columns_of(network, layer, panels):
+    """Return the range of columns of a range of panels of a layer."""
+    if panels[0] == panels[1]:
+        return 0, 0
+    last = panel_of(network, layer, panels[1] - 1)
+    return panel_of(network, layer, panels[0]).column, last.column + last.width
 
 
 def tile_shape(vectors: int) -> Shape:
@@ -157,24 +181,37 @@ def odd_lines(columns: int, dtype) -> int:
     return (lines + 1 - lines % 2) * line
 
 
-def panel_vectors(units: int, dtype, members: int) -> int:
-    """Choose the width of a layer's panels, in vectors: the one with which the busiest member has least to do.
+def panel_vectors(units: int, dtype, members: int) -> tuple[int, ...]:
+    """Choose the widths of a layer's panels, in vectors, so that the busiest member has least to do.
 
-    A panel's columns are the rows of the next layer's tiles, so there are at least ROWS of them.
+    All members' panels are alike, of at most two widths. A panel's columns are rows of the next layer's tiles, so they
+    are whole tiles.
     """
     vectors = ceil_div(units, lanes(dtype))
+    widths = [width for width in PANEL_EFFICIENCY if width * lanes(dtype) % ROWS == 0]
+    of_member = _widths_of(ceil_div(vectors, members), widths)
+    return of_member * ceil_div(vectors, sum(of_member))
 
-    def work(width: int) -> float:
-        panels = ceil_div(vectors, width)
-        return ceil_div(panels, members) * width / PANEL_EFFICIENCY[width]
 
-    return min((width for width in PANEL_EFFICIENCY if width * lanes(dtype) >= ROWS), key=work)
+def _widths_of(vectors: int, widths: list[int]) -> tuple[int, ...]:
+    """Return the widths, the wide ones first, that at least so many vectors are computed fastest in."""
+
+    def work(panels: tuple[int, ...]) -> float:
+        time = sum(width / PANEL_EFFICIENCY[width] for width in panels)
+        return time * MIXED if len(set(panels)) > 1 else time
+
+    ways = []
+    for wide, narrow in itertools.combinations_with_replacement(widths, 2):
+        for count in range(max(0, vectors // wide - wide), ceil_div(vectors, wide) + 1):
+            ways.append((wide,) * count + (narrow,) * ceil_div(max(0, vectors - count * wide), narrow))
+    return min(ways, key=work)
 
 
 class Layout(NamedTuple):
     """The layers of a network, and the sizes of the buffers they lie in."""
 
     layers: np.ndarray  # LAYER records, the output layer last
+    panels: np.ndarray  # PANEL records, those of the first layer first
     size: int  # numbers in a slot of the parameters
     scratch: int  # numbers in the scratch buffer
     batch_rows: int
@@ -182,33 +219,44 @@ class Layout(NamedTuple):
     transposed: int  # numbers that one member needs for a transposed panel
     units: int  # of all layers, padding counted
 
+    def panels_of(self, layer) -> np.ndarray:
+        """Return the PANEL records of a layer, which may be written to."""
+        return self.panels[layer["first_panel"] :][: layer["panels"]]
+
 
 def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: bool = False) -> Layout:
     """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, or single rows, and a team."""
-    layers = np.zeros(len(sizes) - 1, LAYER)
-    rows, start, scratch, transposed, all_units = round_up(sizes[0], ROWS), 0, 0, 0, 0
+    layers, panels = np.zeros(len(sizes) - 1, LAYER), []
+    rows, start, scratch, transposed, all_columns, widest = round_up(sizes[0], ROWS), 0, 0, 0, 0, 0
     batch_rows = batch_size if single else round_up(batch_size, ROWS)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
-        vectors = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
-        width = vectors * lanes(dtype)
-        panels = ceil_div(sizes[l + 1], width)
-        stride = odd_lines(panels * width, dtype)
+        own = _panels(panel_vectors(sizes[l + 1], dtype, 1 if is_output else members), dtype, start, rows)
+        columns = int(own["width"].sum())
+        stride = odd_lines(columns, dtype)
         matrix_size = batch_rows * stride
-        layer["inputs"], layer["units"] = sizes[l], sizes[l + 1]
-        layer["vectors"], layer["width"], layer["panels"], layer["rows"] = vectors, width, panels, rows
-        layer["weights"], layer["biases"] = start, start + panels * rows * width
-        layer["stride"] = stride
-        layer["activations"] = scratch
+        layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
+        layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
+        layer["stride"], layer["activations"] = stride, scratch
         layer["gradients"] = scratch if is_output else scratch + matrix_size
-        start += panels * (rows + 1) * width
+        start += (rows + 1) * columns
         scratch += matrix_size * (1 if is_output else 2)
-        if l:
-            transposed = max(transposed, panels * width * int(layers[l - 1]["width"]))
-        rows = panels * width
-        layer["first_unit"] = all_units
-        all_units += rows
-    return Layout(layers, start, scratch, batch_rows, odd_lines(sizes[0], dtype), transposed, all_units)
+        transposed = max(transposed, columns * widest)
+        rows, widest = columns, int(own["width"].max())
+        all_columns += columns
+        panels.append(own)
+    stride = odd_lines(sizes[0], dtype)
+    return Layout(layers, np.concatenate(panels), start, scratch, batch_rows, stride, transposed, all_columns)
+
+
+def _panels(vectors: tuple[int, ...], dtype, start: int, rows: int) -> np.ndarray:
+    """Return records of panels of so many vectors each, whose weights (rows, width) begin at ``start``."""
+    panels = np.zeros(len(vectors), PANEL)
+    panels["vectors"], panels["width"] = vectors, np.multiply(vectors, lanes(dtype))
+    panels["column"] = np.cumsum(panels["width"]) - panels["width"]
+    panels["weights"] = start + rows * panels["column"]
+    panels["biases"] = start + rows * panels["width"].sum() + panels["column"]
+    return panels
 
 
 def aligned(shape, dtype) -> np.ndarray:
@@ -239,26 +287,31 @@ def _memory(size: int) -> tuple[np.ndarray, int]:
     return np.frombuffer(pages, np.uint8), HUGE_PAGE
 
 
-def pack(layer, buffer: np.ndarray, W: np.ndarray, b: np.ndarray, padding_bias: float) -> None:
-    """Write plain weights (inputs, units) and biases (units,) to a layer's place in a slot of the parameters."""
-    weights, biases = _stored(layer, buffer)
-    units = int(layer["units"])
-    padded = np.zeros((int(layer["rows"]), biases.size), buffer.dtype)
-    padded[: W.shape[0], :units] = W
-    weights[...] = padded.reshape(padded.shape[0], len(weights), -1).swapaxes(0, 1)
-    biases[:units] = b
-    biases[units:] = padding_bias
+def pack(plan: Layout, l: int, buffer: np.ndarray, W: np.ndarray, b: np.ndarray, padding_bias: float) -> None:
+    """Write plain weights (inputs, units) and biases (units,) of layer l to their place in a slot of the parameters."""
+    for columns, weights, biases in _stored(plan, l, buffer):
+        own = W[:, columns]
+        weights[: len(own), : own.shape[1]] = own
+        weights[len(own) :] = weights[:, own.shape[1] :] = 0.0
+        biases[: own.shape[1]], biases[own.shape[1] :] = b[columns], padding_bias
 
 
-def unpack(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return copies of a layer's weights (inputs, units) and biases (units,) from a slot of the parameters."""
-    weights, biases = _stored(layer, buffer)
-    inputs, units = int(layer["inputs"]), int(layer["units"])
-    W = weights.swapaxes(0, 1)[:inputs].reshape(inputs, -1)[:, :units]
-    return W.copy(), biases[:units].copy()
+def unpack(plan: Layout, l: int, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return copies of layer l's weights (inputs, units) and biases (units,) from a slot of the parameters."""
+    layer = plan.layers[l]
+    W, b = np.empty((layer["inputs"], layer["units"]), buffer.dtype), np.empty(layer["units"], buffer.dtype)
+    for columns, weights, biases in _stored(plan, l, buffer):
+        own = W[:, columns]
+        own[...] = weights[: len(own), : own.shape[1]]
+        b[columns] = biases[: own.shape[1]]
+    return W, b
 
 
-def _stored(layer, buffer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    panels, rows, width = int(layer["panels"]), int(layer["rows"]), int(layer["width"])
-    weights, biases = int(layer["weights"]), int(layer["biases"])
-    return buffer[weights:biases].reshape(panels, rows, width), buffer[biases : biases + panels * width]
+def _stored(plan: Layout, l: int, buffer: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield the columns of each panel of layer l, its weights (rows, width) and biases (width,), as views."""
+    layer = plan.layers[l]
+    rows = int(layer["rows"])
+    for panel in plan.panels_of(layer):
+        j, width, weights, biases = (int(panel[name]) for name in ("column", "width", "weights", "biases"))
+        stored = buffer[weights : weights + rows * width].reshape(rows, width)
+        yield slice(j, j + width), stored, buffer[biases : biases + width]

@@ -12,9 +12,9 @@ from numba import typeof, types
 
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
-from fastmlp.kernels.layout import biases_of, plan, share, share_of_rows, weights_of
+from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_rows, weights_of
 from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
-from fastmlp.kernels.step import Member, Network, Noise, Workspace, new_workspace
+from fastmlp.kernels.step import Member, Network, Noise, Workspace, network_of, new_workspace
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tile import span
 
@@ -66,7 +66,8 @@ def work_on_part(p, first, work, member):
 def network_of_part(p, network):
     """Return the network with the place for this part's gradient as its second slot, if gradients are kept."""
     keeps = network.layers[0].apply_all != 0
-    return Network(network.layers, network.parameters, (KEPT + p) * network.size if keeps else network.size)
+    size = (KEPT + p) * network.size if keeps else network.size
+    return Network(network.layers, network.panels, network.parameters, size)
 
 
 @part
@@ -84,15 +85,15 @@ def descent_of_part(parts, descent):
 def signature_to_apply(dtype) -> tuple[types.Type, ...]:
     """Return the Numba types of the arguments of kernels that apply all gradients, in a network of this dtype."""
     smallest = plan((1, 1), 1, dtype, 1)
-    network = Network(smallest.layers, np.zeros(smallest.size, dtype), smallest.size)
+    network = network_of(smallest, np.zeros(smallest.size, dtype))
     work = new_workspace(smallest, 1, new_matrices(1, (1, 1), dtype), norms=True)
     return tuple(map(typeof, (network, work, ALONE, math.inf, Descent())))
 
 
 @part
-def _apply_own(layer, panel, rows, work, member, descent):
-    first, last = share(rows, member.index, member.count)
-    call(layer.apply, NOTHING, NOTHING, panel, first, last, work.parts, 1.0, descent)
+def _apply_own(panel, numbers, work, member, descent):
+    first, last = share(numbers.rows, member.index, member.count)
+    call(panel.apply, NOTHING, NOTHING, numbers, first, last, work.parts, 1.0, descent)
 
 
 @kernel
@@ -108,7 +109,6 @@ def apply_parts(network, work, member, most, descent):
     of_biases = for_biases(descent)
     for layer in network.layers:
         for p in range(layer.panels):
-            W = weights_of(layer, p, network.parameters, network.size)
-            _apply_own(layer, W, layer.rows, work, member, descent)
-            b = biases_of(layer, p, network.parameters, network.size)
-            _apply_own(layer, b, 1, work, member, of_biases)
+            panel = panel_of(network, layer, p)
+            _apply_own(panel, weights_of(network, layer, panel), work, member, descent)
+            _apply_own(panel, biases_of(network, panel), work, member, of_biases)

@@ -41,13 +41,12 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     _check("X", X, (None, None))
     _check("W", W, (X.shape[1], None), X.dtype)
     _check("b", b, (W.shape[1],), X.dtype)
-    vectors = panel_vectors(W.shape[1], X.dtype, 1)
-    width = vectors * lanes(X.dtype)
-    padded = _padded(X, ROWS, 1)
-    out = aligned((len(padded), round_up(W.shape[1], width)), X.dtype)
-    bias = _padded(b[None, :], 1, width)
-    for j, panel in _panels(W, width):
-        tile, row = tile_shape(vectors), np.ascontiguousarray(bias[:, j : j + width])
+    padded, biases = _padded(X, ROWS, 1), b[None, :]
+    panels = list(_panels(W))
+    out = aligned((len(padded), sum(panel.shape[1] for _, _, panel in panels)), X.dtype)
+    for tile, j, panel in panels:
+        width = panel.shape[1]
+        row = _padded(biases[:, j : j + width], 1, width)
         _affine(tile, _inputs(padded), panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
     return out[: len(X), : W.shape[1]].copy()
 
@@ -95,14 +94,13 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     _check("W", W, (X.shape[1], G.shape[1]), X.dtype)
     if not W.flags.writeable:
         raise ValueError("W must be writeable: it is updated in place")
-    vectors = panel_vectors(W.shape[1], X.dtype, 1)
-    width = vectors * lanes(X.dtype)
-    inputs, gradient = _padded(X, 1, ROWS), _padded(G, 1, width)
+    panels = list(_panels(W))
+    inputs, gradient = _padded(X, 1, ROWS), _padded(G, 1, sum(panel.shape[1] for _, _, panel in panels))
     descent = rules.Descent(float(learning_rate), 2.0 * l2)
-    for j, weights in _panels(W, width):
+    for tile, j, weights in panels:
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
-        _update(tile_shape(vectors), _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
-        W[:, j : j + width] = weights[: W.shape[0], : W.shape[1] - j]
+        _update(tile, _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
+        W[:, j : j + weights.shape[1]] = weights[: W.shape[0], : W.shape[1] - j]
 
 
 def _check(name: str, array: np.ndarray, shape: tuple[int | None, ...], dtype=None) -> None:
@@ -130,10 +128,13 @@ def _padded(M: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return padded
 
 
-def _panels(W: np.ndarray, width: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (first column, a padded copy) for each panel of weights."""
-    for j in range(0, W.shape[1], width):
-        yield j, _padded(W[:, j : j + width], ROWS, width)
+def _panels(W: np.ndarray) -> Iterator[tuple[Shape, int, np.ndarray]]:
+    """Yield (shape of its tiles, first column, a padded copy) for each panel of weights."""
+    j = 0
+    for vectors in panel_vectors(W.shape[1], W.dtype, 1):
+        width = vectors * lanes(W.dtype)
+        yield tile_shape(vectors), j, _padded(W[:, j : j + width], ROWS, width)
+        j += width
 
 
 def _inputs(X: np.ndarray) -> Inputs:

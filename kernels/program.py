@@ -1,4 +1,4 @@
-"""Which compiled kernels a network runs: the addresses in its layers, for its dtype, activation and optimiser."""
+"""Which compiled kernels a network runs: the addresses in its layers and panels, for its dtype, activation and rule."""
 
 from functools import cache
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
-from fastmlp.kernels.layout import Panel, matrix_type, tile_shape
+from fastmlp.kernels.layout import Layout, Panel, matrix_type, tile_shape
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
@@ -21,7 +21,7 @@ from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.tile import Shape
-from fastmlp.kernels.untouched import catch_up, pass_step
+from fastmlp.kernels.untouched import catch_up, make_up_panel, pass_step
 from fastmlp.kernels.update import (
     apply_kept,
     is_large,
@@ -88,23 +88,63 @@ class Program(NamedTuple):
         return self.clips or self.parts > 1
 
 
-def assemble(layers: np.ndarray, dtype, rows: int, chosen: Program) -> None:
-    """Compile or load the kernels of each layer, for minibatches of so many rows, and write their addresses down."""
-    for l, layer in enumerate(layers):
-        place = (l == 0, l == len(layers) - 1)
+def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
+    """Compile or load the kernels of a network, for minibatches of so many rows, and write their addresses down."""
+    dtype = np.dtype(dtype)
+    for l, layer in enumerate(plan.layers):
+        place = (l == 0, l == len(plan.layers) - 1)
         large = is_large(rows, int(layer["inputs"]), dtype)
-        for name, address in _addresses(np.dtype(dtype), chosen, int(layer["vectors"]), large, *place):
-            layer[name] = address
+        _write(_of_layer(dtype, chosen, *place), layer)
+        for panel in plan.panels_of(layer):
+            _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, *place), panel)
+
+
+def _write(addresses: dict[str, int], record) -> None:
+    for name, address in addresses.items():
+        record[name] = address
+
+
+@cache  # as are those of panels: small networks are made often
+def _of_layer(dtype, chosen: Program, is_first: bool, is_output: bool) -> dict[str, int]:
+    """Return the kernels that a layer runs for all of its panels."""
+    M = matrix_type(dtype)
+    found = {"transpose": address_of(transpose_rows, (M, _INT, _INT, M, _INT))}
+    if is_output:
+        arguments = (M, targets_type(dtype), _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
+        found["loss"] = address_of(LOSSES[chosen.loss], arguments)
+    if chosen.drops:
+        found["drop"] = address_of(drop, (M, _INT, _INT, _INT, types.float64, types.float64, _INT))
+    if chosen.keeps and is_first:
+        found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
+    return found | (_to_visit(chosen, dtype) if is_first else {})
+
+
+def _to_visit(chosen: Program, dtype) -> dict[str, int]:
+    """Return the kernels that a first layer runs before its products."""
+    inputs = inputs_type(dtype)
+    if chosen.visiting is NONZEROS:
+        return {"mark": address_of(mark_groups, (inputs, _INT, _INT))}
+    if chosen.visiting is ENTRIES:
+        network, _, member, *_ = signature_to_apply(dtype)
+        return {
+            "mark": address_of(link_columns, (inputs, _INT, _INT)),
+            "touch_all": address_of(touch_all, (inputs,)),
+            "pass_step": address_of(pass_step, (_rule_of_tiles(chosen), inputs, _INT, _DESCENT)),
+            "catch_up": address_of(catch_up, (inputs, network, _STEPS, _INT, member, _DESCENT)),
+        }
+    return {}
+
+
+def _rule_of_tiles(chosen: Program):
+    """Return the type of the rule that gradients in tiles are given to."""
+    return typeof(KEEP if chosen.keeps else chosen.rule)
 
 
 @cache
-def _addresses(
-    dtype, chosen: Program, vectors: int, large: bool, is_first: bool, is_output: bool
-) -> tuple[tuple[str, int], ...]:
-    """Return the kernels of a layer with panels of so many vectors: found once, as small networks are made often."""
+def _of_panel(dtype, chosen: Program, vectors: int, large: bool, is_first: bool, is_output: bool) -> dict[str, int]:
+    """Return the kernels of a panel of so many vectors."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    final_rule, visiting = typeof(chosen.rule), chosen.visiting if is_first else EVERYTHING
-    rule = typeof(KEEP) if chosen.keeps else final_rule
+    visiting, rule = chosen.visiting if is_first else EVERYTHING, _rule_of_tiles(chosen)
     forward, backward = _KERNELS[visiting]
     if large and backward is update:
         backward = update_large
@@ -115,52 +155,33 @@ def _addresses(
         "affine": _affine_address(forward, tile, choice, dtype),
         "update": address_of(backward, (tile, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
         "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
-        "transpose": address_of(transpose_rows, (M, _INT, _INT, M, _INT)),
     }
-    if is_output:
-        targets = targets_type(dtype)
-        arguments = (M, targets, _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
-        found["loss"] = address_of(LOSSES[chosen.loss], arguments)
-    else:
+    if not is_output:
         found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT, types.float64))
-    if chosen.drops:
-        found["drop"] = address_of(drop, (M, _INT, _INT, _INT, types.float64, types.float64, _INT))
-    if chosen.keeps and is_first:
-        found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
     if chosen.keeps:
-        found["apply"] = address_of(apply_kept, (row, final_rule, P, _INT, _INT, _INT, types.float64, _DESCENT))
+        arguments = (row, typeof(chosen.rule), P, _INT, _INT, _INT, types.float64, _DESCENT)
+        found["apply"] = address_of(apply_kept, arguments)
     if chosen.squares or chosen.clips:
         found["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
-    return tuple((found | _visits(visiting, row, rule, I, dtype)).items())
-
-
-def _visits(visiting, row, rule, inputs, dtype) -> dict[str, int]:
-    """Return the kernels that a first layer runs before its products."""
-    found = dict.fromkeys(("mark", "catch_up", "pass_step", "touch_all"), 0)
-    if visiting is NONZEROS:
-        found["mark"] = address_of(mark_groups, (inputs, _INT, _INT))
     if visiting is ENTRIES:
-        found["mark"] = address_of(link_columns, (inputs, _INT, _INT))
-        found["touch_all"] = address_of(touch_all, (inputs,))
-        found["pass_step"] = address_of(pass_step, (rule, inputs, _INT, _DESCENT))
-        network, _, member, *_ = signature_to_apply(dtype)
-        found["catch_up"] = address_of(catch_up, (row, rule, inputs, network, _STEPS, _INT, member, _DESCENT))
+        found["make_up"] = address_of(make_up_panel, (row, rule, I, P, _STEPS, _INT, _DESCENT))
     return found
 
 
-def assemble_to_predict(layers: np.ndarray, dtype, activation: Choice, sparse: bool, single: bool) -> None:
-    """Compile or load the kernels that scores take and write their addresses into the layers' records.
+def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, single: bool) -> None:
+    """Compile or load the kernels that scores take and write their addresses down.
 
     sparse: whether rows are; single: whether there is only one at a time
     """
     first, first_rows = (affine_entries, 1) if sparse else (affine_lean, GROUP)
-    for l, layer in enumerate(layers):
-        vectors = int(layer["vectors"])
+    for l, layer in enumerate(plan.layers):
         forward = first if l == 0 else affine
-        many = Shape(first_rows, vectors) if l == 0 else tile_shape(vectors)
-        tile = typeof(Shape(1, vectors) if single else many)
-        is_output = l == len(layers) - 1
-        layer["affine"] = _affine_address(forward, tile, typeof(IDENTITY if is_output else activation), np.dtype(dtype))
+        choice = typeof(IDENTITY if l == len(plan.layers) - 1 else activation)
+        for panel in plan.panels_of(layer):
+            vectors = int(panel["vectors"])
+            many = Shape(first_rows, vectors) if l == 0 else tile_shape(vectors)
+            tile = typeof(Shape(1, vectors) if single else many)
+            panel["affine"] = _affine_address(forward, tile, choice, np.dtype(dtype))
 
 
 @cache

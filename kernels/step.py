@@ -21,6 +21,8 @@ from fastmlp.kernels.layout import (
     aligned_for_each,
     all_of,
     biases_of,
+    columns_of,
+    panel_of,
     share,
     share_of_rows,
     values,
@@ -32,11 +34,17 @@ from fastmlp.kernels.tile import matrix
 
 
 class Network(NamedTuple):
-    """A network: its layers (LAYER records) and its parameters, slots of ``size`` numbers."""
+    """A network: its LAYER and PANEL records, and its parameters, slots of ``size`` numbers."""
 
     layers: np.ndarray
+    panels: np.ndarray
     parameters: np.ndarray
     size: int
+
+
+def network_of(plan: Layout, parameters: np.ndarray) -> Network:
+    """Return the network that is laid out so, with these parameters (slots * plan.size,)."""
+    return Network(plan.layers, plan.panels, parameters, plan.size)
 
 
 class Workspace(NamedTuple):
@@ -115,10 +123,9 @@ def apply_layer(l, network, batch, work, panels, rows, ahead):
     for p in range(panels[0], panels[1]):
         turns = panels[1] - panels[0] if l == 0 else 0
         soon = part_of(ahead, p - panels[0], turns)
-        W = values(weights_of(layer, p, network.parameters, network.size), 0)
-        b = values(biases_of(layer, p, network.parameters, network.size), 0)
-        j = p * layer.width
-        call(layer.affine, NOTHING, NOTHING, inputs, W, b, A, G, j, rows[0], rows[1], layer.inputs, soon)
+        panel = panel_of(network, layer, p)
+        W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
+        call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], layer.inputs, soon)
 
 
 class Noise(NamedTuple):
@@ -129,12 +136,12 @@ class Noise(NamedTuple):
 
 
 @part
-def drop_own(l, layer, M, rows, member, noise):
+def drop_own(l, network, M, rows, member, noise):
     """Drop out some of this member's columns of a hidden layer's activations, or the same of their gradients."""
     if noise.dropout.hidden > 0.0:
-        first, last = own_panels(layer, member)
-        j, width = first * layer.width, (last - first) * layer.width
-        call(layer.drop, M, rows, j, width, noise.dropout.hidden, noise.seed, l + 1)
+        layer = network.layers[l]
+        first, last = columns_of(network, layer, own_panels(layer, member))
+        call(layer.drop, M, rows, first, last - first, noise.dropout.hidden, noise.seed, l + 1)
 
 
 @part
@@ -143,7 +150,7 @@ def forward(network, batch, rows, work, member, noise, ahead):
     for l in range(len(network.layers) - 1):
         layer = network.layers[l]
         apply_layer(l, network, batch, work, own_panels(layer, member), all_of(whole_tiles(rows)), ahead)
-        drop_own(l, layer, activations_of(layer, work), rows, member, noise)
+        drop_own(l, network, activations_of(layer, work), rows, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
     return True
@@ -172,8 +179,9 @@ def sum_own_squares(network, work, member):
     for layer in network.layers:
         first, last = own_panels(layer, member)
         for p in range(first, last):
-            W = values(weights_of(layer, p, network.parameters, network.size), 0)
-            call(layer.squares, NOTHING, W, work.squares, layer.first_unit + p * layer.width)
+            panel = panel_of(network, layer, p)
+            W = values(weights_of(network, layer, panel), 0)
+            call(panel.squares, NOTHING, W, work.squares, layer.first_unit + panel.column)
 
 
 @part
@@ -181,35 +189,36 @@ def backprop_layer(l, network, rows, work, member, noise):
     """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
     A, G, G_next = activations_of(layer, work), gradients_of(layer, work), gradients_of(following, work)
-    columns = following.panels * following.width
-    WT = matrix(work.transposed, member.index * work.transposed.size // member.count, columns, layer.width)
     first, last = own_panels(layer, member)
     if member.count > 1:
         ask_for_rows(G_next, 0, rows, following.units)
     unscaled = 1.0 - noise.dropout.hidden
     for p in range(first, last):
-        j = p * layer.width
+        panel = panel_of(network, layer, p)
+        j, width = panel.column, panel.width
+        WT = matrix(work.transposed, member.index * work.transposed.size // member.count, following.columns, width)
         for q in range(following.panels):
-            W = values(weights_of(following, q, network.parameters, network.size), 0)
-            call(layer.transpose, W, j, layer.width, WT, q * following.width)
-        call(layer.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, whole_tiles(rows), following.units, unscaled)
-    drop_own(l, layer, G, rows, member, noise)
+            other = panel_of(network, following, q)
+            call(layer.transpose, values(weights_of(network, following, other), 0), j, width, WT, other.column)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, whole_tiles(rows), following.units, unscaled)
+    drop_own(l, network, G, rows, member, noise)
 
 
 @part
 def update_layer(layer, network, inputs, G, rows, panels, some, descent):
     """Apply the rule to some panels of a layer's weights, for some of its inputs."""
     for p in range(panels[0], panels[1]):
-        W = weights_of(layer, p, network.parameters, network.size)
-        call(layer.update, NOTHING, NOTHING, inputs, G, p * layer.width, W, some[0], some[1], rows, descent)
+        panel = panel_of(network, layer, p)
+        W = weights_of(network, layer, panel)
+        call(panel.update, NOTHING, NOTHING, inputs, G, panel.column, W, some[0], some[1], rows, descent)
 
 
 @part
 def update_layer_biases(layer, network, G, rows, panels, descent):
     """Apply the rule to the biases of some panels of a layer."""
     for p in range(panels[0], panels[1]):
-        b = biases_of(layer, p, network.parameters, network.size)
-        call(layer.update_biases, NOTHING, NOTHING, G, p * layer.width, b, rows, descent)
+        panel = panel_of(network, layer, p)
+        call(panel.update_biases, NOTHING, NOTHING, G, panel.column, biases_of(network, panel), rows, descent)
 
 
 @part
@@ -222,8 +231,7 @@ def update_output(network, batch, rows, work, member, descent):
         inputs = share_of_rows(layer.inputs, member.index, member.count)
     else:
         before = network.layers[l - 1]
-        first, last = own_panels(before, member)
-        inputs = (first * before.width, last * before.width)
+        inputs = columns_of(network, before, own_panels(before, member))
     everything = all_of(layer.panels)
     update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, everything, inputs, descent)
     if member.index == 0:

@@ -13,8 +13,8 @@ them. Adam's step is not linear: it is simply done as often as it was missed, to
 
 from numba.extending import overload
 
-from fastmlp.kernels.jit import ChoiceType, kernel, part
-from fastmlp.kernels.layout import values, weights_of
+from fastmlp.kernels.jit import NOTHING, ChoiceType, call, kernel, part
+from fastmlp.kernels.layout import panel_of, values, weights_of
 from fastmlp.kernels.rules import descend, step_of
 from fastmlp.kernels.sparse import COLUMN, SEEN, TOUCHED, lists_of
 from fastmlp.kernels.step import own_panels
@@ -118,19 +118,26 @@ def _make_up(rule, shape, panel, k, first, last, products, steps, descent):
 
 
 @kernel
-def catch_up(shape, rule, inputs, network, steps, step, member, descent):
-    """Bring this member's weights of the columns that a minibatch touches up to date, for use in step number ``step``.
+def make_up_panel(shape, rule, inputs, panel, steps, step, descent):
+    """Bring a panel's weights of the columns that a minibatch touches up to date, for use in step number ``step``.
 
-    shape: (1, vectors of a panel of the first layer); inputs: sparse, linked; steps: (>= step, COLUMNS) float64, of all
+    shape: one row and the panel's vectors; inputs: sparse, linked; steps: (>= step, COLUMNS) float64, of all
     """
-    lists, layer = lists_of(inputs), network.layers[0]
+    lists = lists_of(inputs)
+    for t in range(lists.sizes[0, TOUCHED]):
+        seen = lists.touched[t, SEEN]
+        if seen < step:
+            make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, steps, descent)
+
+
+@kernel
+def catch_up(inputs, network, steps, step, member, descent):
+    """Do as ``make_up_panel`` to all panels of this member."""
+    layer = network.layers[0]
     first, last = own_panels(layer, member)
     for p in range(first, last):
-        panel = weights_of(layer, p, network.parameters, network.size)
-        for t in range(lists.sizes[0, TOUCHED]):
-            seen = lists.touched[t, SEEN]
-            if seen < step:
-                make_up(rule, shape, panel, lists.touched[t, COLUMN], seen, step, lists.products, steps, descent)
+        panel = panel_of(network, layer, p)
+        call(panel.make_up, NOTHING, NOTHING, inputs, weights_of(network, layer, panel), steps, step, descent)
 
 
 @kernel
