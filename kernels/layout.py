@@ -105,19 +105,19 @@ def panel_of(network, layer, p):
 
 @part
 def weights_of(network, layer, panel):
-    """Return a panel's weights."""
+    """Return the weights (layer.rows, panel.width) of a PANEL record of a layer."""
     return Panel(network.parameters, panel.weights, layer.rows, panel.width, network.size)
 
 
 @part
 def biases_of(network, panel):
-    """Return a panel's biases, as a panel of one row."""
+    """Return the biases of a PANEL record, as a panel (1, panel.width)."""
     return Panel(network.parameters, panel.biases, 1, panel.width, network.size)
 
 
 @part
 def columns_of(network, layer, panels):
-    """Return the range of columns of a range of panels of a layer."""
+    """Return the range of columns (first, end) of a range of panels (first, end) of a layer."""
     if panels[0] == panels[1]:
         return 0, 0
     last = panel_of(network, layer, panels[1] - 1)
@@ -194,13 +194,16 @@ def panel_vectors(units: int, dtype, members: int) -> tuple[int, ...]:
 
 
 def _widths_of(vectors: int, widths: list[int]) -> tuple[int, ...]:
-    """Return the widths, the wide ones first, that at least so many vectors are computed fastest in."""
+    """Return the widths of panels, wide ones first, that hold so many vectors or more and are computed fastest.
+
+    widths: those to choose from, widest first
+    """
 
     def work(panels: tuple[int, ...]) -> float:
         time = sum(width / PANEL_EFFICIENCY[width] for width in panels)
         return time * MIXED if len(set(panels)) > 1 else time
 
-    ways = []
+    ways = []  # of wide panels as many as fit, one more, or some fewer, whose place narrow ones fill better
     for wide, narrow in itertools.combinations_with_replacement(widths, 2):
         for count in range(max(0, vectors // wide - wide), ceil_div(vectors, wide) + 1):
             ways.append((wide,) * count + (narrow,) * ceil_div(max(0, vectors - count * wide), narrow))
