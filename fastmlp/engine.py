@@ -231,7 +231,7 @@ class Engine:
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:
             new = zeros.new_bits if regime.visiting is NONZEROS else new_matrices
-            inputs = new(members, (plan.batch_rows, plan.input_stride), self.dtype)
+            inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         return new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
 
 

@@ -41,7 +41,7 @@ class Predictor:
         self._activation, self._sizes = architecture.activation_choice, architecture.sizes
         self._buffer, self._members, self._threads = buffer, members, threads
         self._stride = max(1, MULTIPLY_ADDS_PER_CALL // forward_multiply_adds(self._sizes))
-        self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, and whether there is only one
+        self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, or only one
 
     def compile(self, rows: Rows, single: bool = False) -> None:
         """Compile the kernels that predicting many such rows takes, or a single one, or load them from disk."""
@@ -79,16 +79,17 @@ class Predictor:
         return finite
 
     def _way(self, rows: Rows, single: bool) -> _Way:
-        key = bool(rows.starts.size), single
+        sparse = bool(rows.starts.size)
+        key = sparse, single and not sparse
         way = self._ways.get(key)
         if way is None:
-            way = self._ways[key] = self._new_way(rows, single)
+            way = self._ways[key] = self._new_way(rows, *key)
         return way
 
-    def _new_way(self, rows: Rows, single: bool) -> _Way:
+    def _new_way(self, rows: Rows, sparse: bool, single: bool) -> _Way:
         dtype = self._buffer.dtype
         plan = layout.plan(self._sizes, 1 if single else BLOCK_ROWS, dtype, self._members, single)
-        program.assemble_to_predict(plan, dtype, self._activation, bool(rows.starts.size), single)
+        program.assemble_to_predict(plan, dtype, self._activation, sparse, single)
         network = network_of(plan, self._buffer)
         nothing = np.empty((0, self._sizes[-1]), dtype)
         work = self._new_work(plan, rows)
@@ -106,4 +107,4 @@ class Predictor:
         if rows.starts.size:
             entries = sparse.most_entries(rows, plan.batch_rows, repeated=False)
             return new_workspace(plan, 1, sparse.new_lists(1, plan.batch_rows, 0, entries, dtype))
-        return new_workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_stride), dtype))
+        return new_workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_columns), dtype))

@@ -16,7 +16,7 @@ from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
-from fastmlp.kernels.update import BLOCK
+from fastmlp.kernels.update import MOST_ROWS
 from fastmlp.options import ACTIVATIONS, DTYPES
 
 
@@ -54,7 +54,7 @@ def _compile_for_larger_minibatches(engine: Engine) -> None:
     """Compile for minibatches that are large (``fastmlp.kernels.update``), and for those that are trained in parts."""
     if engine.regime.visiting is not ENTRIES:
         own, chosen = plan(engine.sizes, 1, engine.dtype, 1), engine.chosen
-        for rows, parts in product((1, BLOCK + 1), (1, 1 if chosen.clips else 2)):
+        for rows, parts in product((1, MOST_ROWS + 1), (1, 1 if chosen.clips else 2)):
             program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts))
 
 

@@ -1,7 +1,7 @@
 """Activations of the hidden layers: value and derivative side by side.
 
-``activate(choice, z)`` is the activation of a tile of weighted inputs z. ``slope(choice, a, z)`` is its derivative:
-most are known from the activation ``a`` alone; only for those in ``KEEPS_Z`` is z kept until then, and means something.
+``activate(choice, z)`` is the activation of a tile of weighted inputs z. ``slope(choice, kept)`` is its derivative,
+given what is kept until then: the activation, but z for those in ``KEEPS_Z``.
 
     identity    z
     relu        max(z, 0)
@@ -10,6 +10,8 @@ most are known from the activation ``a`` alone; only for those in ``KEEPS_Z`` is
     tanh        tanh z
     silu        z logistic(z)                                               (Elfwing, Uchibe and Doya, 2018, section 2)
     gelu        z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2           (Hendrycks and Gimpel, 2016, section 2)
+
+The scores of the output layer are its weighted inputs: OUTPUT keeps them, and hands no activations on.
 
 Padding must stay zero: with its weights 0 and the bias of ``padding_bias``, a unit's activation is exactly 0.
 """
@@ -24,8 +26,9 @@ from fastmlp.kernels.tile import VECTOR_BYTES, load, store
 
 IDENTITY, RELU, LEAKY_RELU = map(Choice, ("identity", "relu", "leaky_relu"))
 LOGISTIC, TANH, SILU, GELU = map(Choice, ("logistic", "tanh", "silu", "gelu"))
+OUTPUT = Choice("output")
 ACTIVATIONS = (IDENTITY, LOGISTIC, TANH, RELU, LEAKY_RELU, SILU, GELU)
-KEEPS_Z = (SILU, GELU)
+KEEPS_Z = (SILU, GELU, OUTPUT)
 LEAK = 0.01
 GELU_RATE, GELU_CUBE = math.sqrt(2 / math.pi), 0.044715
 
@@ -39,12 +42,16 @@ def activate(choice, z):
     """Return the activation of the tile z."""
 
 
-def slope(choice, a, z):
-    """Return the derivative of the activation, given its value ``a``, as a tile."""
+def slope(choice, kept):
+    """Return the derivative of the activation, as a tile, given what ``to_keep`` returned."""
 
 
-def keep(choice, z, kept, i, j):
-    """Keep the tile z at ``kept[i:, j:]`` where the derivative will need it."""
+def to_keep(choice, z, a):
+    """Return the tile that the derivative will need: z or its activation a."""
+
+
+def hands_on(choice):
+    """Tell whether the layer's activations are the inputs of another."""
 
 
 @part
@@ -56,22 +63,23 @@ def _gelu(choice, z):
     return (_gelu_tanh(z) + 1.0) * z * 0.5
 
 
-def _gelu_slope(choice, a, z):
-    t = _gelu_tanh(z)
+def _gelu_slope(choice, kept):
+    z, t = kept, _gelu_tanh(kept)
     return (t + 1.0) * 0.5 + (t * t * -1.0 + 1.0) * (z * z * (3.0 * GELU_CUBE) + 1.0) * z * (0.5 * GELU_RATE)
 
 
-def _silu_slope(choice, a, z):
-    s = logistic(z)
-    return s * ((s * -1.0 + 1.0) * z + 1.0)
+def _silu_slope(choice, kept):
+    s = logistic(kept)
+    return s * ((s * -1.0 + 1.0) * kept + 1.0)
 
 
 _ACTIVATIONS = {
-    "identity": (lambda choice, z: z, lambda choice, a, z: a * 0.0 + 1.0),
-    "relu": (lambda choice, z: max(z, 0.0), lambda choice, a, z: a > 0.0),
-    "leaky_relu": (lambda choice, z: max(z, z * LEAK), lambda choice, a, z: (a > 0.0) * (1.0 - LEAK) + LEAK),
-    "logistic": (lambda choice, z: logistic(z), lambda choice, a, z: a * (a * -1.0 + 1.0)),
-    "tanh": (lambda choice, z: tanh(z), lambda choice, a, z: a * a * -1.0 + 1.0),
+    "identity": (lambda choice, z: z, lambda choice, kept: kept * 0.0 + 1.0),
+    "output": (lambda choice, z: z, None),
+    "relu": (lambda choice, z: max(z, 0.0), lambda choice, kept: kept > 0.0),
+    "leaky_relu": (lambda choice, z: max(z, z * LEAK), lambda choice, kept: (kept > 0.0) * (1.0 - LEAK) + LEAK),
+    "logistic": (lambda choice, z: logistic(z), lambda choice, kept: kept * (kept * -1.0 + 1.0)),
+    "tanh": (lambda choice, z: tanh(z), lambda choice, kept: kept * kept * -1.0 + 1.0),
     "silu": (lambda choice, z: logistic(z) * z, _silu_slope),
     "gelu": (_gelu, _gelu_slope),
 }
@@ -85,19 +93,25 @@ def _activate(choice, z):
 
 
 @overload(slope)
-def _slope(choice, a, z):
+def _slope(choice, kept):
     if isinstance(choice, ChoiceType):
         return _ACTIVATIONS[choice.choice.name][1]
     return None
 
 
-@overload(keep)
-def _keep(choice, z, kept, i, j):
+@overload(to_keep)
+def _to_keep(choice, z, a):
     if not isinstance(choice, ChoiceType):
         return None
-    if choice.choice in KEEPS_Z:
-        return lambda choice, z, kept, i, j: store(z, kept, i, j)
-    return lambda choice, z, kept, i, j: None
+    return (lambda choice, z, a: z) if choice.choice in KEEPS_Z else (lambda choice, z, a: a)
+
+
+@overload(hands_on)
+def _hands_on(choice):
+    if not isinstance(choice, ChoiceType):
+        return None
+    is_hidden = choice.choice is not OUTPUT
+    return lambda choice: is_hidden
 
 
 @entry
@@ -115,4 +129,4 @@ def slope_row(shape, choice, A, out):
     """
     for j in range(0, A.shape[1], VECTOR_BYTES // A.itemsize):
         a = load(shape, A, 0, j)
-        store(slope(choice, a, a), out, 0, j)
+        store(slope(choice, a), out, 0, j)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.layout import row_of
 
 FIRST, SECOND, STRIDE = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35), np.uint32(0x9E3779B9)
 _ALL = 4294967296.0  # 2^32
@@ -40,13 +41,13 @@ def mix(h):
 def drop(M, rows, j, width, rate, seed, layer):
     """Set numbers of ``M[:rows, j : j + width]`` to zero with probability ``rate``; divide the others by 1 - rate.
 
-    seed: a whole number below 2^32; layer: from 0, the inputs'
+    M: in blocks or not; seed: a whole number below 2^32; layer: from 0, the inputs'
     """
     threshold = np.uint32(rate * _ALL)
     scale = M.dtype.type(1.0 / (1.0 - rate))
     of_layer = mix(np.uint32(np.uint32(seed) + np.uint32(layer) * STRIDE))
     for i in range(rows):
-        of_row = mix(np.uint32(of_layer + np.uint32(i) * STRIDE))
+        of_row, row = mix(np.uint32(of_layer + np.uint32(i) * STRIDE)), row_of(M, i)
         for k in range(j, j + width):
             kept = mix(np.uint32(of_row + np.uint32(k) * STRIDE)) >= threshold
-            M[i, k] = M[i, k] * scale if kept else M.dtype.type(0.0)
+            row[k] = row[k] * scale if kept else M.dtype.type(0.0)

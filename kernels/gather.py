@@ -13,7 +13,7 @@ from numba import typeof, types
 from fastmlp.kernels.inputs import inputs_type
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
 from fastmlp.kernels.layout import LINE_BYTES, share
-from fastmlp.kernels.tile import VECTOR_BYTES, load_as, matrix, matrix_of, prefetch, store
+from fastmlp.kernels.tile import BLOCK, VECTOR_BYTES, load_as, load_block_as, matrix, matrix_of, prefetch, store
 from fastmlp.kernels.zeros import mark_row
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
@@ -132,14 +132,38 @@ def row_number(order, i):
 
 
 @part
-def _copy_row(x, factor, X, r):
-    """``X[r, :D] = factor x`` for a row x (1, D) of any kind."""
-    lanes, columns = VECTOR_BYTES // X.itemsize, x.shape[1]
+def _copy_row(data, row, factor, X):
+    """``X[0, :D] = factor data[row]`` for data (N, D) of any kind, X being a single row."""
+    lanes, columns = VECTOR_BYTES // X.itemsize, data.shape[1]
     rest = columns // lanes * lanes
     for d in range(0, rest, lanes):
-        store(load_as(X, x, 0, d) * factor, X, r, d)
+        store(load_as(X, data, row, d) * factor, X, 0, d)
     for d in range(rest, columns):
-        X[r, d] = X.dtype.type(x[0, d]) * factor
+        X[0, d, 0] = X.dtype.type(data[row, d]) * factor
+
+
+@part
+def _copy_block(data, rows, factor, X, block):
+    """``X[block, :D, r] = factor data[rows[r]]`` for data (N, D) of any kind, rows being BLOCK numbers."""
+    lanes, columns = VECTOR_BYTES // X.itemsize, data.shape[1]
+    whole = columns // lanes
+    registers = matrix(X, block * X.shape[1] * BLOCK, whole * BLOCK, lanes)
+    for n in range(whole):
+        store(load_block_as(X, data, rows, n * lanes) * factor, registers, n * BLOCK, 0)
+    for d in range(whole * lanes, columns):
+        for r in range(BLOCK):
+            X[block, d, r] = X.dtype.type(data[rows[r], d]) * factor
+
+
+@part
+def _rows_of_block(order, i, last):
+    """Return the numbers of BLOCK rows, from the i-th to visit on; beyond the last, again that of the last."""
+    return (
+        row_number(order, i),
+        row_number(order, min(i + 1, last)),
+        row_number(order, min(i + 2, last)),
+        row_number(order, min(i + 3, last)),
+    )
 
 
 @kernel
@@ -147,12 +171,18 @@ def copy_rows(kind, data, order, start, rows, inputs):
     """``inputs.X[r, :D] = scale * row order[start + r] of the data`` for r below ``rows``; other columns stay.
 
     kind: what the bytes of the data hold; data: Rows, dense; order: row numbers, (0,) or (>= start + rows,)
-    inputs: where they have room for bits (kernels.zeros), those of the rows are set
+    inputs: where they have room for bits (kernels.zeros), those of the rows are set. What is left of the last block is
+        the last row again
     """
     X, marks = inputs.X, inputs.visits.size > 0
     factor = X.dtype.type(data.scale)
-    for r in range(rows):
-        x = matrix_of(kind, data.data, row_number(order, start + r) * data.inputs, 1, data.inputs)
-        _copy_row(x, factor, X, r)
+    numbers = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
+    if X.shape[2] == 1:
+        _copy_row(numbers, row_number(order, start), factor, X)
+        return
+    for r in range(0, rows, BLOCK):
+        block = _rows_of_block(order, start + r, start + rows - 1)
+        _copy_block(numbers, block, factor, X, r // BLOCK)
         if marks:
-            mark_row(x, inputs, r)
+            for k in range(BLOCK):
+                mark_row(numbers, block[k], inputs, r + k)

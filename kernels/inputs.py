@@ -7,35 +7,38 @@ import numpy as np
 from numba import types
 
 from fastmlp.kernels.jit import Choice, part
-from fastmlp.kernels.layout import LINE_BYTES, aligned_for_each, matrix_type, round_up
+from fastmlp.kernels.layout import LINE_BYTES, aligned_for_each, blocks_type, height_of_blocks, round_up
 
 EVERYTHING, NONZEROS, ENTRIES = map(Choice, ("everything", "nonzeros", "entries"))
 """How the first layer visits its inputs: all of them, those that are not zero, or the entries of sparse rows."""
 
 
 class Inputs(NamedTuple):
-    """Inputs of a layer: X (B, stride), and bytes in which a kind of visiting keeps what it visits.
+    """Inputs of a layer: X in blocks, and bytes in which a kind of visiting keeps what it visits.
 
-    ``zeros`` keeps bits there, set where X is not zero. ``sparse`` keeps lists of entries, and in X (1, entries) their
-    values. Whoever visits everything needs no such bytes.
+    ``zeros`` keeps bits there, set where X is not zero. ``sparse`` keeps lists of entries, and in X, as a single row,
+    their values. Whoever visits everything needs no such bytes.
     """
 
-    X: np.ndarray
+    X: np.ndarray  # (blocks, columns, rows of a block)
     visits: np.ndarray  # (bytes,) uint8
 
 
 def inputs_type(dtype) -> types.NamedTuple:
     """Return the Numba type of Inputs."""
-    return types.NamedTuple((matrix_type(dtype), types.Array(types.uint8, 1, "C")), Inputs)
+    return types.NamedTuple((blocks_type(dtype), types.Array(types.uint8, 1, "C")), Inputs)
 
 
 def new_inputs(members: int, shape: tuple[int, int], dtype, bytes_to_visit: Callable[[int, int], int]) -> Inputs:
     """Return memory for a minibatch for each member of a team: Inputs of arrays (members, ...).
 
+    shape: whole blocks of rows, or one row, and columns
     bytes_to_visit: how many bytes a kind of visiting keeps for a matrix of so many rows and columns
     """
-    X = aligned_for_each(members, shape, dtype)
-    visits = round_up(bytes_to_visit(*X.shape[1:]), LINE_BYTES)
+    rows, columns = shape
+    height = height_of_blocks(rows)
+    X = aligned_for_each(members, (rows // height, columns, height), dtype)
+    visits = round_up(bytes_to_visit(X.shape[1] * height, columns), LINE_BYTES)
     return Inputs(X, aligned_for_each(members, (visits,), np.uint8))
 
 

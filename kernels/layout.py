@@ -18,16 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import from_dtype, types
+from numba.extending import overload
 
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, Shape, matrix
+from fastmlp.kernels.tile import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, Shape, matrix
 
 # A tile has 16 registers of sums where there are 32, enough to hide how long each takes, but at most ROWS rows: those
 # of one minibatch lie apart, and each takes an address. A panel's columns are rows of the next layer, so a panel of one
 # vector must have ROWS of them
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 SUMS = 16
-LINE_BYTES = 64
 HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
 
@@ -48,16 +48,19 @@ LAYER = _record(
     "panels",  # how many there are
     "first_panel",  # where they start when those of all layers are counted
     "first_unit",  # where the columns start when those of all layers are counted
-    "stride",  # columns of the layer's matrices in the scratch buffer
-    "activations",  # where they start there (the output layer: its scores)
-    "gradients",  # where the gradients of the weighted inputs start there
+    "activations",  # where they start in the scratch buffer, in blocks; the output layer has none
+    "block_columns",  # columns of these
+    "block_rows",  # rows of a block
+    "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
+    "stride",  # columns of these
     "transpose",  # from here on addresses of kernels (kernels.program)
     "mark",  # 0 in layers that visit all of their inputs
     "catch_up",  # 0, as the two below, but for sparse inputs
     "pass_step",
     "touch_all",
     "loss",  # of the output layer
-    "drop",  # 0 without dropout
+    "drop",  # 0 without dropout, as the one below
+    "drop_gradients",
     "apply_all",  # of the first layer, 0 where no gradients are kept: applies those of all layers
 )
 PANEL = _record(
@@ -79,6 +82,16 @@ PANEL = _record(
 def matrix_type(dtype) -> types.Array:
     """Return the Numba type of a C-ordered matrix."""
     return types.Array(from_dtype(np.dtype(dtype)), 2, "C")
+
+
+def blocks_type(dtype) -> types.Array:
+    """Return the Numba type of a matrix in blocks."""
+    return types.Array(from_dtype(np.dtype(dtype)), 3, "C")
+
+
+def height_of_blocks(rows: int) -> int:
+    """Return how many rows a block has in a matrix of so many: a single row is not interleaved with others."""
+    return min(rows, BLOCK)
 
 
 class Panel(NamedTuple):
@@ -174,11 +187,14 @@ def round_up(count: int, multiple: int) -> int:
     return ceil_div(count, multiple) * multiple
 
 
-def odd_lines(columns: int, dtype) -> int:
-    """Return a row length of an odd number of cache lines: rows then spread over all sets of a cache."""
+def odd_lines(columns: int, dtype, height: int = 1) -> int:
+    """Return a row length of an odd number of cache lines: rows then spread over all sets of a cache.
+
+    height: of blocks, if it is these that lie one after the other
+    """
     line = LINE_BYTES // np.dtype(dtype).itemsize
-    lines = ceil_div(columns, line)
-    return (lines + 1 - lines % 2) * line
+    lines = ceil_div(columns * height, line)
+    return (lines + 1 - lines % 2) * line // height
 
 
 def panel_vectors(units: int, dtype, members: int) -> tuple[int, ...]:
@@ -218,7 +234,7 @@ class Layout(NamedTuple):
     size: int  # numbers in a slot of the parameters
     scratch: int  # numbers in the scratch buffer
     batch_rows: int
-    input_stride: int
+    input_columns: int  # of a minibatch, in blocks
     transposed: int  # numbers that one member needs for a transposed panel
     units: int  # of all layers, padding counted
 
@@ -232,24 +248,24 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: b
     layers, panels = np.zeros(len(sizes) - 1, LAYER), []
     rows, start, scratch, transposed, all_columns, widest = round_up(sizes[0], ROWS), 0, 0, 0, 0, 0
     batch_rows = batch_size if single else round_up(batch_size, ROWS)
+    height = height_of_blocks(batch_rows)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
         own = _panels(panel_vectors(sizes[l + 1], dtype, 1 if is_output else members), dtype, start, rows)
         columns = int(own["width"].sum())
-        stride = odd_lines(columns, dtype)
-        matrix_size = batch_rows * stride
+        stride, block_columns = odd_lines(columns, dtype), 0 if is_output else odd_lines(columns, dtype, height)
         layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
-        layer["stride"], layer["activations"] = stride, scratch
-        layer["gradients"] = scratch if is_output else scratch + matrix_size
+        layer["activations"], layer["block_columns"], layer["block_rows"] = scratch, block_columns, height
+        layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride
         start += (rows + 1) * columns
-        scratch += matrix_size * (1 if is_output else 2)
+        scratch += batch_rows * (block_columns + stride)
         transposed = max(transposed, columns * widest)
         rows, widest = columns, int(own["width"].max())
         all_columns += columns
         panels.append(own)
-    stride = odd_lines(sizes[0], dtype)
-    return Layout(layers, np.concatenate(panels), start, scratch, batch_rows, stride, transposed, all_columns)
+    input_columns = odd_lines(round_up(sizes[0], ROWS), dtype, height)
+    return Layout(layers, np.concatenate(panels), start, scratch, batch_rows, input_columns, transposed, all_columns)
 
 
 def _panels(vectors: tuple[int, ...], dtype, start: int, rows: int) -> np.ndarray:
@@ -280,11 +296,38 @@ def aligned_for_each(members: int, shape, dtype) -> np.ndarray:
     return aligned((members, shape[0] + gap, *shape[1:]), dtype)
 
 
+def in_blocks(M: np.ndarray) -> np.ndarray:
+    """Return a copy (blocks, columns, BLOCK) of a matrix, with zeros in rows that fill up the last block."""
+    blocks = aligned((ceil_div(len(M), BLOCK), M.shape[1], BLOCK), M.dtype)
+    for i in range(BLOCK):
+        rows = M[i::BLOCK]
+        blocks[: len(rows), :, i] = rows
+    return blocks
+
+
+def row_of(M, i):
+    """Return row i of a matrix, in blocks or not, which may be written to; for compiled code."""
+
+
+@overload(row_of)
+def _row_of(M, i):
+    if M.ndim == 3:
+        return lambda M, i: M[i // M.shape[2], :, i % M.shape[2]]
+    return lambda M, i: M[i]
+
+
+@part
+def rows_of_blocks(M, first, last):
+    """Return the blocks (M.shape[2] rows each) that hold a range of rows, as rows of a matrix without blocks."""
+    first, end = first // M.shape[2], (last + M.shape[2] - 1) // M.shape[2]
+    return matrix(M, first * M.shape[1] * M.shape[2], end - first, M.shape[1] * M.shape[2])
+
+
 def _memory(size: int) -> tuple[np.ndarray, int]:
     """Return zeroed bytes in which ``size`` fit behind a boundary, and that boundary."""
     if size < HUGE_FROM or not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size + LINE_BYTES, np.uint8), LINE_BYTES
-    pages = mmap.mmap(-1, size + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages = mmap.mmap(-1, round_up(size, HUGE_PAGE) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     with suppress(OSError):  # a kernel without huge pages
         pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, np.uint8), HUGE_PAGE

@@ -1,14 +1,15 @@
 """Matrix products, each ended while its tile is still in registers.
 
 affine      A[:, j:] = f(X W + b)                  forward, a panel of columns at a time
-backprop    G[:, j:] = (G' W'^T) * f'(A)           gradient of a layer's weighted inputs, from the next layer's
+backprop    G[:, j:] = (G' W'^T) * f'(Z)           gradient of a layer's weighted inputs Z, from the next layer's
 """
 
-from fastmlp.kernels.activation import activate, keep, slope
+from fastmlp.kernels.activation import activate, hands_on, slope, to_keep
 from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import (
+    BLOCK,
     VECTOR_BYTES,
     claim,
     load,
@@ -16,6 +17,7 @@ from fastmlp.kernels.tile import (
     load_transposed,
     lowest_bit,
     outer,
+    stack,
     store,
     zeros,
 )
@@ -23,34 +25,43 @@ from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_t
 
 
 @part
-def _finish(choice, Z, A, kept, i, j):
-    keep(choice, Z, kept, i, j)
-    store(activate(choice, Z), A, i, j)
+def _claim(shape, choice, A, G, i, j):
+    claim(shape, G, i, j)
+    if hands_on(choice):
+        claim(shape, A, i, j)
+
+
+@part
+def _finish(choice, Z, A, G, i, j):
+    activations = activate(choice, Z)
+    store(to_keep(choice, Z, activations), G, i, j)
+    if hands_on(choice):
+        store(activations, A, i, j)
 
 
 @kernel
-def affine(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
+def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
 
     shape: of the tiles, with the panel's vectors; choice: the activation
-    inputs: with X (>= last, >= depth); W: (>= depth, width), b: (1, width), A: (>= last, >= j + width): C-ordered, of
-        one dtype; A overlaps none of the others
-    kept: (as A) where Z is kept for an activation in KEEPS_Z, untouched for others
+    inputs: with X (>= last, >= depth) and A (>= last, >= j + width) in blocks; W: (>= depth, width) and b: (1, width)
+        C-ordered; all of one dtype; A overlaps none of the others
+    G: (>= last, >= j + width), where Z or A is kept for the gradient; A is not written for OUTPUT
     first, last: whole tiles; rows of X beyond the minibatch may hold anything
     ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
         ask_for(ahead, (i - first) // shape.rows, (last - first) // shape.rows)
-        claim(shape, A, i, j)
+        _claim(shape, choice, A, G, i, j)
         Z = bias
         for k in range(depth):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
-        _finish(choice, Z, A, kept, i, j)
+        _finish(choice, Z, A, G, i, j)
 
 
 @kernel
-def affine_nonzero(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
+def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
     bias = load_row(shape, b, 0, 0)
     bits_of = row_bits_of(inputs)
@@ -63,11 +74,11 @@ def affine_nonzero(shape, choice, inputs, W, b, A, kept, j, first, last, depth, 
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 Z = outer(Z, inputs.X, i, k, W, k, 0)
-        _finish(choice, Z, A, kept, i, j)
+        _finish(choice, Z, A, G, i, j)
 
 
 @kernel
-def affine_lean(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
+def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile.
 
     Nothing needs to be marked before: for few panels, or one, looking while multiplying is cheaper.
@@ -78,7 +89,7 @@ def affine_lean(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahe
         Z = bias
         if leaves_out:
             for start in range(0, depth, WORD):
-                bits = bits_of_tile(shape, X, i, start)
+                bits = bits_of_tile(shape, X, i, start, depth)
                 while bits != NONE:
                     k = start + lowest_bit(bits)
                     bits &= bits - ONE
@@ -86,39 +97,50 @@ def affine_lean(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahe
         else:
             for k in range(depth):
                 Z = outer(Z, X, i, k, W, k, 0)
-        _finish(choice, Z, A, kept, i, j)
+        _finish(choice, Z, A, G, i, j)
+
+
+@part
+def _add_entries(Z, inputs, lists, i, W):
+    for e in range(lists.starts[0, i], lists.starts[0, i + 1]):
+        Z = outer(Z, inputs.X, 0, e, W, lists.columns[0, e], 0)
+    return Z
 
 
 @kernel
-def affine_entries(shape, choice, inputs, W, b, A, kept, j, first, last, depth, ahead):
+def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     """As ``affine``, visiting only the entries of sparse rows (kernels.sparse); shape: one row and the panel's vectors.
 
     W: (D, width), whatever D is
     """
     bias, lists = load_row(shape, b, 0, 0), lists_of(inputs)
-    for i in range(first, last):
-        Z = bias
-        for e in range(lists.starts[0, i], lists.starts[0, i + 1]):
-            Z = outer(Z, inputs.X, 0, e, W, lists.columns[0, e], 0)
-        _finish(choice, Z, A, kept, i, j)
+    for i in range(first, last, BLOCK):
+        Z = stack(
+            (
+                _add_entries(bias, inputs, lists, i, W),
+                _add_entries(bias, inputs, lists, i + 1, W),
+                _add_entries(bias, inputs, lists, i + 2, W),
+                _add_entries(bias, inputs, lists, i + 3, W),
+            )
+        )
+        _finish(choice, Z, A, G, i, j)
 
 
 @kernel
-def backprop(shape, choice, G_next, WT, A, G, j, rows, depth, unscaled):
-    """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(A[:rows, j : j + width])``.
+def backprop(shape, choice, G_next, WT, G, j, rows, depth):
+    """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(Z[:rows, j : j + width])``.
 
     shape, choice: as in ``affine``; rows: whole tiles
     G_next: (>= rows, >= depth) the gradient of the next layer's weighted inputs
     WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
-    A, G: (>= rows, >= j + width); G overlaps none of the others; it holds Z on entry where that is kept
-    unscaled: what A must be multiplied by to be the activations (dropout has made them larger)
+    G: (>= rows, >= j + width); on entry it holds what ``affine`` has kept; it overlaps none of the others
     """
     for i in range(0, rows, shape.rows):
         claim(shape, G, i, j)
         dA = zeros(shape, G)
         for k in range(depth):
             dA = outer(dA, G_next, i, k, WT, k, 0)
-        store(dA * slope(choice, load(shape, A, i, j) * unscaled, load(shape, G, i, j)), G, i, j)
+        store(dA * slope(choice, load(shape, G, i, j)), G, i, j)
 
 
 @kernel

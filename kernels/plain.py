@@ -9,18 +9,18 @@ import numpy as np
 
 from fastmlp.kernels import matmul, rules, update
 from fastmlp.kernels import softmax_nll as softmax
-from fastmlp.kernels.activation import IDENTITY, RELU, activate_row, slope_row
+from fastmlp.kernels.activation import OUTPUT, RELU, activate_row, slope_row
 from fastmlp.kernels.gather import NO_ORDER, NOTHING_AHEAD
 from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.jit import entry
-from fastmlp.kernels.layout import ROWS, Panel, aligned, lanes, panel_vectors, round_up, tile_shape
+from fastmlp.kernels.layout import ROWS, Panel, aligned, in_blocks, lanes, panel_vectors, round_up, tile_shape
 from fastmlp.kernels.targets import labels_of
 from fastmlp.kernels.tile import Shape
 
 
 @entry
-def _affine(shape, inputs, W, b, A, j, first, last, depth, ahead):
-    matmul.affine(shape, IDENTITY, inputs, W, b, A, A, j, first, last, depth, ahead)
+def _affine(shape, inputs, W, b, Z, j, first, last, depth, ahead):
+    matmul.affine(shape, OUTPUT, inputs, W, b, inputs.X, Z, j, first, last, depth, ahead)
 
 
 @entry
@@ -42,12 +42,12 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     _check("W", W, (X.shape[1], None), X.dtype)
     _check("b", b, (W.shape[1],), X.dtype)
     padded, biases = _padded(X, ROWS, 1), b[None, :]
-    panels = list(_panels(W))
+    inputs, panels = _inputs(padded), list(_panels(W))
     out = aligned((len(padded), sum(panel.shape[1] for _, _, panel in panels)), X.dtype)
     for tile, j, panel in panels:
         width = panel.shape[1]
         row = _padded(biases[:, j : j + width], 1, width)
-        _affine(tile, _inputs(padded), panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
+        _affine(tile, inputs, panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
     return out[: len(X), : W.shape[1]].copy()
 
 
@@ -95,11 +95,11 @@ def backward_update(X: np.ndarray, G: np.ndarray, W: np.ndarray, learning_rate: 
     if not W.flags.writeable:
         raise ValueError("W must be writeable: it is updated in place")
     panels = list(_panels(W))
-    inputs, gradient = _padded(X, 1, ROWS), _padded(G, 1, sum(panel.shape[1] for _, _, panel in panels))
+    inputs, gradient = _inputs(_padded(X, 1, ROWS)), _padded(G, 1, sum(panel.shape[1] for _, _, panel in panels))
     descent = rules.Descent(float(learning_rate), 2.0 * l2)
     for tile, j, weights in panels:
         panel = Panel(weights.reshape(-1), 0, *weights.shape, weights.size)
-        _update(tile, _inputs(inputs), gradient, j, panel, 0, len(weights), len(X), descent)
+        _update(tile, inputs, gradient, j, panel, 0, len(weights), len(X), descent)
         W[:, j : j + weights.shape[1]] = weights[: W.shape[0], : W.shape[1] - j]
 
 
@@ -139,7 +139,7 @@ def _panels(W: np.ndarray) -> Iterator[tuple[Shape, int, np.ndarray]]:
 
 def _inputs(X: np.ndarray) -> Inputs:
     """Return a matrix as the inputs of a layer, all of which is visited."""
-    return Inputs(X, np.zeros(0, np.uint8))
+    return Inputs(in_blocks(X), np.zeros(0, np.uint8))
 
 
 def _elementwise(kernel, name: str, Z: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ import math
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import all_of, whole_tiles
+from fastmlp.kernels.layout import all_of, rows_of_blocks, whole_tiles
 from fastmlp.kernels.softmax_nll import ABREAST, softmax
-from fastmlp.kernels.step import activations_of, apply_layer
+from fastmlp.kernels.step import apply_layer, gradients_of
 from fastmlp.kernels.tile import Shape
 
 _ROW, _TILE = Shape(1, 1), Shape(ABREAST, 1)
@@ -15,11 +15,11 @@ _ROW, _TILE = Shape(1, 1), Shape(ABREAST, 1)
 
 @part
 def all_finite(X, rows, columns):
-    """Tell whether the numbers of a block are finite."""
-    bad = 0
-    for i in range(rows):
-        for k in range(columns):
-            bad += 0 if abs(X[i, k]) < math.inf else 1
+    """Tell whether the numbers of X, in blocks, are finite; what fills up the last block counts."""
+    blocks, bad = rows_of_blocks(X, 0, rows), 0
+    for block in range(blocks.shape[0]):
+        for n in range(columns * X.shape[2]):
+            bad += 0 if abs(blocks[block, n]) < math.inf else 1
     return bad == 0
 
 
@@ -44,7 +44,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
         tiles = rows if block == 1 else whole_tiles(rows)
         for l in range(len(network.layers)):
             apply_layer(l, network, batch, work, all_of(network.layers[l].panels), all_of(tiles), nothing)
-        Z, classes = activations_of(network.layers[outputs], work), network.layers[outputs].units
+        Z, classes = gradients_of(network.layers[outputs], work), network.layers[outputs].units
         if probabilities and block == 1:
             softmax(_ROW, Z, 0, classes, 1.0)
         elif probabilities:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import from_dtype, typeof, types
 
-from fastmlp.kernels.activation import IDENTITY
+from fastmlp.kernels.activation import OUTPUT
 from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
-from fastmlp.kernels.layout import Layout, Panel, matrix_type, tile_shape
+from fastmlp.kernels.layout import Layout, Panel, blocks_type, matrix_type, tile_shape
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
@@ -91,9 +91,9 @@ class Program(NamedTuple):
 def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
     """Compile or load the kernels of a network, for minibatches of so many rows, and write their addresses down."""
     dtype = np.dtype(dtype)
+    large = is_large(rows)
     for l, layer in enumerate(plan.layers):
         place = (l == 0, l == len(plan.layers) - 1)
-        large = is_large(rows, int(layer["inputs"]), dtype)
         _write(_of_layer(dtype, chosen, *place), layer)
         for panel in plan.panels_of(layer):
             _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, *place), panel)
@@ -113,7 +113,8 @@ def _of_layer(dtype, chosen: Program, is_first: bool, is_output: bool) -> dict[s
         arguments = (M, targets_type(dtype), _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
         found["loss"] = address_of(LOSSES[chosen.loss], arguments)
     if chosen.drops:
-        found["drop"] = address_of(drop, (M, _INT, _INT, _INT, types.float64, types.float64, _INT))
+        for name, kind in (("drop", blocks_type(dtype)), ("drop_gradients", M)):
+            found[name] = address_of(drop, (kind, _INT, _INT, _INT, types.float64, types.float64, _INT))
     if chosen.keeps and is_first:
         found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
     return found | (_to_visit(chosen, dtype) if is_first else {})
@@ -150,14 +151,14 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, is_first: bool,
         backward = update_large
     shapes = _shape_to_visit(visiting, vectors), tile_shape(vectors), Shape(1, vectors)
     tile, block, row = map(typeof, shapes)
-    choice = typeof(IDENTITY if is_output else chosen.activation)
+    choice = typeof(OUTPUT if is_output else chosen.activation)
     found = {
         "affine": _affine_address(forward, tile, choice, dtype),
         "update": address_of(backward, (tile, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
         "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
     }
     if not is_output:
-        found["backprop"] = address_of(backprop, (block, choice, M, M, M, M, _INT, _INT, _INT, types.float64))
+        found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT))
     if chosen.keeps:
         arguments = (row, typeof(chosen.rule), P, _INT, _INT, _INT, types.float64, _DESCENT)
         found["apply"] = address_of(apply_kept, arguments)
@@ -176,7 +177,7 @@ def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, s
     first, first_rows = (affine_entries, 1) if sparse else (affine_lean, GROUP)
     for l, layer in enumerate(plan.layers):
         forward = first if l == 0 else affine
-        choice = typeof(IDENTITY if l == len(plan.layers) - 1 else activation)
+        choice = typeof(OUTPUT if l == len(plan.layers) - 1 else activation)
         for panel in plan.panels_of(layer):
             vectors = int(panel["vectors"])
             many = Shape(first_rows, vectors) if l == 0 else tile_shape(vectors)
@@ -186,5 +187,5 @@ def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, s
 
 @cache
 def _affine_address(forward, tile, choice, dtype) -> int:
-    M, I = matrix_type(dtype), inputs_type(dtype)
-    return address_of(forward, (tile, choice, I, M, M, M, M, _INT, _INT, _INT, _INT, _AHEAD))
+    M, A, I = matrix_type(dtype), blocks_type(dtype), inputs_type(dtype)
+    return address_of(forward, (tile, choice, I, M, M, A, M, _INT, _INT, _INT, _INT, _AHEAD))

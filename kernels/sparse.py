@@ -13,9 +13,9 @@ import numpy as np
 from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
-from fastmlp.kernels.layout import LINE_BYTES
-from fastmlp.kernels.tile import matrix, matrix_of, prefetch
-from fastmlp.kernels.zeros import mark_row
+from fastmlp.kernels.layout import LINE_BYTES, rows_of_blocks
+from fastmlp.kernels.tile import BLOCK, matrix, matrix_of, prefetch
+from fastmlp.kernels.zeros import mark, unmark_rows
 
 ROOM_ROWS, ROOM_COLUMNS, ROOM_STEPS, TOUCHED, SIZES = 0, 1, 2, 3, 16
 ENTRY, STEPS = 0, 1
@@ -129,7 +129,7 @@ def copy_entries(kind, data, order, start, rows, inputs):
         row = row_number(order, start + r)
         lists.starts[0, r] = count
         for e in range(data.starts[row], data.starts[row + 1]):
-            X[0, count] = X.dtype.type(numbers[0, e]) * factor
+            X[0, count, 0] = X.dtype.type(numbers[0, e]) * factor
             lists.columns[0, count] = data.columns[e]
             lists.rows[0, count] = r
             count += 1
@@ -141,21 +141,26 @@ def copy_entries(kind, data, order, start, rows, inputs):
 def spread_entries(kind, data, order, start, rows, inputs):
     """``inputs.X[r, :D] = scale * row order[start + r] of the data``, zeros and all: dense rows of sparse data.
 
-    kind, data, order: as for ``copy_entries``; inputs: with X (>= rows, >= D), other columns stay; where they have room
-    for bits (kernels.zeros), those of the rows are set. Entries of one place are added up.
+    kind, data, order: as for ``copy_entries``; inputs: with X (>= rows, >= D), the last block filled up with zeros;
+    where they have room for bits (kernels.zeros), those of the rows are set. Entries of one place are added up.
     """
     X, marks = inputs.X, inputs.visits.size > 0
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
+    blocks = rows_of_blocks(X, 0, rows)
+    for block in range(blocks.shape[0]):
+        for n in range(blocks.shape[1]):
+            blocks[block, n] = 0.0
+    if marks:
+        unmark_rows(inputs, rows)
     for r in range(rows):
         ask_for_entries(data, numbers, order, start + r + ROWS_AHEAD, start + rows)
         row = row_number(order, start + r)
-        for k in range(data.inputs):
-            X[r, k] = 0.0
         for e in range(data.starts[row], data.starts[row + 1]):
-            X[r, data.columns[e]] += X.dtype.type(numbers[0, e]) * factor
-        if marks:
-            mark_row(matrix(X, r * X.shape[1], 1, X.shape[1]), inputs, r)
+            k = data.columns[e]
+            X[r // BLOCK, k, r % BLOCK] += X.dtype.type(numbers[0, e]) * factor
+            if marks:
+                mark(inputs, r, k)
 
 
 @kernel

@@ -23,6 +23,7 @@ from fastmlp.kernels.layout import (
     biases_of,
     columns_of,
     panel_of,
+    rows_of_blocks,
     share,
     share_of_rows,
     values,
@@ -30,7 +31,7 @@ from fastmlp.kernels.layout import (
     whole_tiles,
 )
 from fastmlp.kernels.team import meet, new_team
-from fastmlp.kernels.tile import matrix
+from fastmlp.kernels.tile import BLOCK, blocks_at, matrix
 
 
 class Network(NamedTuple):
@@ -89,19 +90,20 @@ class Member(NamedTuple):
 
 @part
 def activations_of(layer, work):
-    """Return a layer's activations (B, stride), of the output layer its scores."""
-    return matrix(work.scratch, layer.activations, work.losses.size, layer.stride)
+    """Return a layer's activations, in blocks; the output layer has none, but scores where their gradients will be."""
+    blocks = work.losses.size // layer.block_rows
+    return blocks_at(work.scratch, layer.activations, blocks, layer.block_columns, layer.block_rows)
 
 
 @part
 def gradients_of(layer, work):
-    """Return the gradient (B, stride) of a layer's weighted inputs."""
+    """Return the gradient (B, stride) of a layer's weighted inputs, before that what is kept of these."""
     return matrix(work.scratch, layer.gradients, work.losses.size, layer.stride)
 
 
 @part
 def inputs_of(l, network, batch, work):
-    """Return what layer l works on: the minibatch or the activations of the layer before."""
+    """Return what layer l works on, in blocks: the minibatch or the activations of the layer before."""
     return batch if l == 0 else with_matrix(batch, activations_of(network.layers[l - 1], work))
 
 
@@ -136,12 +138,15 @@ class Noise(NamedTuple):
 
 
 @part
-def drop_own(l, network, M, rows, member, noise):
-    """Drop out some of this member's columns of a hidden layer's activations, or the same of their gradients."""
+def drop_own(l, network, drop, M, rows, member, noise):
+    """Drop out some of this member's columns of a hidden layer's activations, or the same of their gradients.
+
+    drop: the address of the kernel
+    """
     if noise.dropout.hidden > 0.0:
         layer = network.layers[l]
         first, last = columns_of(network, layer, own_panels(layer, member))
-        call(layer.drop, M, rows, first, last - first, noise.dropout.hidden, noise.seed, l + 1)
+        call(drop, M, rows, first, last - first, noise.dropout.hidden, noise.seed, l + 1)
 
 
 @part
@@ -150,7 +155,7 @@ def forward(network, batch, rows, work, member, noise, ahead):
     for l in range(len(network.layers) - 1):
         layer = network.layers[l]
         apply_layer(l, network, batch, work, own_panels(layer, member), all_of(whole_tiles(rows)), ahead)
-        drop_own(l, network, activations_of(layer, work), rows, member, noise)
+        drop_own(l, network, layer.drop, activations_of(layer, work), rows, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
     return True
@@ -161,12 +166,13 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     """Compute this member's rows of the scores, their losses, and the gradient of ``scale`` * loss in their place."""
     l = len(network.layers) - 1
     layer = network.layers[l]
-    Z = activations_of(layer, work)
+    Z = gradients_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
     end = min(last, rows)
     ask_for_targets(targets, order, start + first, start + end, layer.units)
     if member.count > 1:
-        ask_for_rows(inputs_of(l, network, batch, work).X, first, end, layer.inputs)
+        blocks = rows_of_blocks(inputs_of(l, network, batch, work).X, first, end)
+        ask_for_rows(blocks, 0, blocks.shape[0], layer.inputs * BLOCK)
     apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
     call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)
     if work.squares.size:
@@ -188,11 +194,10 @@ def sum_own_squares(network, work, member):
 def backprop_layer(l, network, rows, work, member, noise):
     """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
-    A, G, G_next = activations_of(layer, work), gradients_of(layer, work), gradients_of(following, work)
+    G, G_next = gradients_of(layer, work), gradients_of(following, work)
     first, last = own_panels(layer, member)
     if member.count > 1:
         ask_for_rows(G_next, 0, rows, following.units)
-    unscaled = 1.0 - noise.dropout.hidden
     for p in range(first, last):
         panel = panel_of(network, layer, p)
         j, width = panel.column, panel.width
@@ -200,8 +205,8 @@ def backprop_layer(l, network, rows, work, member, noise):
         for q in range(following.panels):
             other = panel_of(network, following, q)
             call(layer.transpose, values(weights_of(network, following, other), 0), j, width, WT, other.column)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, A, G, j, whole_tiles(rows), following.units, unscaled)
-    drop_own(l, network, G, rows, member, noise)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, j, whole_tiles(rows), following.units)
+    drop_own(l, network, layer.drop_gradients, G, rows, member, noise)
 
 
 @part

@@ -4,11 +4,15 @@ A tile holds ``rows`` x ``vectors`` vector registers, a small matrix of rows x (
 ``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file that writes
 LLVM: the number of lanes and the shapes come from the processor that Numba compiles for and from the dtype.
 
-All matrices are two-dimensional arrays, C-ordered ("rows are contiguous") or, for the left operand of ``outer``, the
-transpose of one. Nothing here checks bounds: callers see to it that whole tiles lie inside their arrays.
+Matrices are two-dimensional arrays, C-ordered ("rows are contiguous"), or lie *in blocks* of BLOCK rows whose numbers
+are interleaved: C-ordered arrays (blocks, columns, BLOCK), number (i, k) being ``M[i // BLOCK, k, i % BLOCK]``. A tile
+then finds a column of its rows side by side, in one cache line, and reads on from there for the next column; and the
+tiles of the transpose find all they need of BLOCK rows together. A single row is a block of height 1. Nothing here
+checks bounds: callers see to it that whole tiles lie inside their arrays.
 """
 
 import operator
+from functools import reduce
 
 import numpy as np
 from llvmlite import ir
@@ -38,6 +42,11 @@ VECTOR_BYTES, REGISTERS = _vector_unit()
 HAS_ESTIMATES = VECTOR_BYTES == 64
 """Whether the processor can estimate 1 / x and 1 / sqrt(x) to 14 bits, as AVX-512 can."""
 
+
+LINE_BYTES = 64
+
+BLOCK = 4
+"""Rows of a block: the height of tiles, or half of it."""
 
 STRIP = 64
 """Rows of a strip, some tiles one below the other."""
@@ -144,8 +153,8 @@ def _multiply_add(builder, x, y, z):
     return call_llvm(builder, f"llvm.fmuladd.{_suffix(x.type)}", x.type, x, y, z)
 
 
-class _Array:
-    """Addresses inside a two-dimensional Numba array."""
+class _Rows:
+    """Addresses inside a matrix of rows."""
 
     def __init__(self, context, builder, array_type, value):
         self.builder, self.type = builder, array_type
@@ -155,15 +164,80 @@ class _Array:
 
     def address(self, i, j):
         b = self.builder
-        if self.type.layout == "F":
-            offset = b.add(i, b.mul(j, self.shape[0]))
-        else:
-            offset = b.add(b.mul(i, self.shape[1]), j)
-        return b.gep(self.data, [offset])
+        return b.gep(self.data, [b.add(b.mul(i, self.shape[1]), j)])
+
+    def column(self, tile, i, k):
+        """Return where (i, k), (i + 1, k) ... lie, one for each row of a tile."""
+        return [self.address(self.builder.add(i, _index(r)), k) for r in range(tile.rows)]
+
+    def registers(self, tile, i, j):
+        """Return where the registers of a tile at (i, j) lie."""
+        return [self.vector(tile, row, v) for row in self.column(tile, i, j) for v in range(tile.vectors)]
+
+    def arranged(self, tile, registers):
+        """Return the registers of a tile as they lie in memory."""
+        return registers
 
     def vector(self, tile, pointer, v):
         pointer = self.builder.gep(pointer, [_index(v * tile.lanes)])
         return self.builder.bitcast(pointer, tile.vector.as_pointer())
+
+
+class _Blocks(_Rows):
+    """Addresses inside a matrix in blocks, or the transpose of one; a tile begins at a multiple of its rows."""
+
+    def address(self, i, j):
+        b = self.builder
+        of_rows, of_columns = (j, i) if self.is_transpose else (i, j)
+        block, within = b.ashr(of_rows, _index(BLOCK.bit_length() - 1)), b.and_(of_rows, _index(BLOCK - 1))
+        row = [b.mul(block, b.mul(self.shape[1], _index(BLOCK))), within]
+        column = [b.mul(of_columns, _index(BLOCK))]
+        # what depends on i comes first: loops over j then compute it once
+        return reduce(
+            lambda at, step: b.gep(at, [step]), column + row if self.is_transpose else row + column, self.data
+        )
+
+    @property
+    def is_transpose(self):
+        return self.type.layout == "F"
+
+    def column(self, tile, i, k):
+        # distances from as few addresses as can be, which the processor adds as it loads
+        rows, step = (tile.rows, BLOCK) if self.is_transpose else (BLOCK, 1)
+        starts = [self.address(self.builder.add(i, _index(r)), k) for r in range(0, tile.rows, rows)]
+        return [self.builder.gep(start, [_index(r * step)]) for start in starts for r in range(rows)]
+
+    def registers(self, tile, i, j):
+        starts = [self.address(self.builder.add(i, _index(r)), j) for r in range(0, tile.rows, BLOCK)]
+        return [self.vector(tile, start, n) for start in starts for n in range(BLOCK * tile.vectors)]
+
+    def arranged(self, tile, registers):
+        arranged = []
+        for first in range(0, tile.count, BLOCK * tile.vectors):
+            for v in range(tile.vectors):
+                rows = registers[first + v : first + BLOCK * tile.vectors : tile.vectors]
+                arranged += _interleaved(self.builder, rows)
+        return arranged
+
+
+def _array(context, builder, array_type, value, tile=None):
+    """Return what knows the addresses of an array: for tiles of one row, one in blocks is a matrix of rows."""
+    has_blocks = array_type.ndim == 3 and (tile is None or tile.rows > 1)
+    return (_Blocks if has_blocks else _Rows)(context, builder, array_type, value)
+
+
+def _zip(builder, x, y):
+    """Return x[0], y[0], x[1], y[1] ... in two vectors."""
+    n = x.type.count
+    order = [lane // 2 + lane % 2 * n for lane in range(2 * n)]
+    masks = [ir.Constant(ir.VectorType(ir.IntType(32), n), order[half : half + n]) for half in (0, n)]
+    return [builder.shuffle_vector(x, y, mask) for mask in masks]
+
+
+def _interleaved(builder, rows):
+    """Return the vectors that hold column after column of BLOCK rows, given a vector of each."""
+    (p, q), (s, t) = (_zip(builder, rows[r], rows[r + 2]) for r in (0, 1))
+    return _zip(builder, p, s) + _zip(builder, q, t)
 
 
 def _load_vector(builder, tile, pointer):
@@ -197,7 +271,7 @@ def _view(array_type, context, builder, pointer, start, *shape):
         view,
         data=builder.gep(pointer, [start]),
         shape=shape,
-        strides=(builder.mul(shape[-1], size), size)[-len(shape) :],
+        strides=[reduce(builder.mul, shape[axis:], size) for axis in range(1, len(shape) + 1)],
         itemsize=size,
         meminfo=None,
     )
@@ -217,6 +291,18 @@ def matrix(typing_context, buffer, start, rows, columns):
         return _view(result, context, builder, source.data, *arguments[1:])
 
     return result(buffer, types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def blocks_at(typing_context, buffer, start, blocks, columns, height):
+    """``blocks_at(buffer, start, blocks, columns, height)``: as ``matrix``, of a matrix in blocks of so many rows."""
+    result = types.Array(buffer.dtype, 3, "C", readonly=not buffer.mutable)
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(buffer)(context, builder, arguments[0])
+        return _view(result, context, builder, source.data, *arguments[1:])
+
+    return result(buffer, *[types.intp] * 4), generate
 
 
 @intrinsic
@@ -246,16 +332,24 @@ def matrix_of(typing_context, kind, buffer, start, rows, columns):
     return result(kind, buffer, types.intp, types.intp, types.intp), generate
 
 
+_TO_READ, _TO_WRITE = (0, 3), (1, 3)
+
+
+def _ask_for(builder, address, how):
+    """Ask for a cache line; how: whether it will be written to, and 3 for the first level or 2 for the second."""
+    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+    flags = [ir.Constant(ir.IntType(32), value) for value in (*how, 1)]  # 1: it holds data
+    call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+
+
 def _prefetch_into(locality):
     """Make an intrinsic that asks for a cache line; locality: 3 for the first level, 2 for the second."""
 
     @intrinsic
     def prefetch(typing_context, M, i, j):
         def generate(context, builder, signature, arguments):
-            address = _Array(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
-            pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-            flags = [ir.Constant(ir.IntType(32), value) for value in (0, locality, 1)]  # to read, and data
-            call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+            address = _Rows(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
+            _ask_for(builder, address, (0, locality))
             return context.get_dummy_value()
 
         return types.void(M, types.intp, types.intp), generate
@@ -266,8 +360,22 @@ def _prefetch_into(locality):
 prefetch = _prefetch_into(2)
 """``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]``, for reading soon."""
 
-prefetch_at_once = _prefetch_into(3)
-"""``prefetch_at_once(M, i, j)``: as ``prefetch``, for reading in less than a microsecond."""
+
+@intrinsic
+def prefetch_column(typing_context, shape, X, i, k):
+    """``prefetch_column(shape, X, i, k)``: ask for ``X[i : i + rows, k]`` of the transpose of a matrix in blocks.
+
+    The other columns of the block come with it. For reading in less than a microsecond.
+    """
+
+    def generate(context, builder, signature, arguments):
+        start = _array(context, builder, signature.args[1], arguments[1]).address(*arguments[2:])
+        line = LINE_BYTES * 8 // X.dtype.bitwidth
+        for number in range(0, shape.rows * BLOCK, line):
+            _ask_for(builder, builder.gep(start, [_index(number)]), _TO_READ)
+        return context.get_dummy_value()
+
+    return types.void(shape, X, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -279,13 +387,9 @@ def claim(typing_context, shape, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = _tile_of(shape, M)
-        matrix = _Array(context, builder, signature.args[1], arguments[1])
-        flags = [ir.Constant(ir.IntType(32), value) for value in (1, 3, 1)]  # to write, into the first level, data
-        for r in range(tile.rows):
-            row = matrix.address(builder.add(arguments[2], _index(r)), arguments[3])
-            for v in range(tile.vectors):
-                pointer = builder.bitcast(matrix.vector(tile, row, v), ir.IntType(8).as_pointer())
-                call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+        matrix = _array(context, builder, signature.args[1], arguments[1], tile)
+        for register in matrix.registers(tile, *arguments[2:]):
+            _ask_for(builder, register, _TO_WRITE)
         return context.get_dummy_value()
 
     return types.void(shape, M, types.intp, types.intp), generate
@@ -317,16 +421,13 @@ def room_for(typing_context, shape, like):
 
 @intrinsic
 def load(typing_context, shape, M, i, j):
-    """``load(shape, M, i, j)``: the tile ``M[i : i + rows, j : j + width]``."""
+    """``load(shape, M, i, j)``: the tile ``M[i : i + rows, j : j + width]`` of a matrix of rows."""
 
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
-        matrix = _Array(context, builder, signature.args[1], arguments[1])
-        registers = []
-        for r in range(tile.rows):
-            row = matrix.address(builder.add(arguments[2], _index(r)), arguments[3])
-            registers += [_load_vector(builder, tile, matrix.vector(tile, row, v)) for v in range(tile.vectors)]
-        return _build(builder, context, tile, registers)
+        matrix = _Rows(context, builder, signature.args[1], arguments[1])
+        places = matrix.registers(tile, *arguments[2:])
+        return _build(builder, context, tile, [_load_vector(builder, tile, place) for place in places])
 
     return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
 
@@ -337,11 +438,32 @@ def load_as(typing_context, like, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile, kind = signature.return_type, context.get_data_type(M.dtype)
-        address = _Array(context, builder, M, arguments[1]).address(*arguments[2:])
+        address = _Rows(context, builder, M, arguments[1]).address(*arguments[2:])
         numbers = _load_many(builder, address, kind, tile.lanes)
         return _build(builder, context, tile, [_converted(builder, numbers, tile.vector)])
 
     return TileType(1, 1, like.dtype)(like, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def load_block_as(typing_context, like, M, rows, k):
+    """``load_block_as(like, M, rows, k)``: column after column of some rows of any kind, from column k on.
+
+    like: in its dtype; rows: a tuple of BLOCK row numbers, anywhere in M. A tile of BLOCK x 1 registers.
+    """
+
+    def generate(context, builder, signature, arguments):
+        tile, kind = signature.return_type, context.get_data_type(M.dtype)
+        matrix = _Rows(context, builder, M, arguments[1])
+        starts = [matrix.address(row, arguments[3]) for row in cgutils.unpack_tuple(builder, arguments[2])]
+        numbers = [_load_many(builder, start, kind, tile.lanes) for start in starts]
+        if M.dtype.bitwidth < tile.dtype.bitwidth:  # narrow numbers are the cheaper to interleave
+            turned = [_converted(builder, part, tile.vector) for part in _interleaved(builder, numbers)]
+        else:
+            turned = _interleaved(builder, [_converted(builder, row, tile.vector) for row in numbers])
+        return _build(builder, context, tile, turned)
+
+    return TileType(BLOCK, 1, like.dtype)(like, M, rows, types.intp), generate
 
 
 def _load_many(builder, address, kind, count):
@@ -365,7 +487,7 @@ def load_row(typing_context, shape, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
-        array = _Array(context, builder, signature.args[1], arguments[1])
+        array = _Rows(context, builder, signature.args[1], arguments[1])
         start = array.address(arguments[2], arguments[3])
         row = [_load_vector(builder, tile, array.vector(tile, start, v)) for v in range(tile.vectors)]
         return _build(builder, context, tile, row * tile.rows)
@@ -378,17 +500,27 @@ def store(typing_context, tile, M, i, j):
     """``store(tile, M, i, j)``: ``M[i : i + rows, j : j + width] = tile``."""
 
     def generate(context, builder, signature, arguments):
-        value, M, i, j = arguments
         tile = signature.args[0]
-        matrix = _Array(context, builder, signature.args[1], M)
-        for r in range(tile.rows):
-            row = matrix.address(builder.add(i, _index(r)), j)
-            for v in range(tile.vectors):
-                register = builder.extract_value(value, r * tile.vectors + v)
-                builder.store(register, matrix.vector(tile, row, v)).align = tile.alignment
+        matrix = _array(context, builder, signature.args[1], arguments[1], tile)
+        registers = matrix.arranged(tile, _registers(builder, tile, arguments[0]))
+        for register, place in zip(registers, matrix.registers(tile, *arguments[2:]), strict=True):
+            builder.store(register, place).align = tile.alignment
         return context.get_dummy_value()
 
     return types.void(tile, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def stack(typing_context, tiles):
+    """``stack(tiles)``: a tile of all rows of a tuple of tiles, one below the other."""
+    one = tiles.dtype
+    result = TileType(one.rows * len(tiles), one.vectors, one.dtype)
+
+    def generate(context, builder, signature, arguments):
+        parts = cgutils.unpack_tuple(builder, arguments[0])
+        return _build(builder, context, result, [r for part in parts for r in _registers(builder, one, part)])
+
+    return result(tiles), generate
 
 
 @intrinsic
@@ -401,7 +533,7 @@ def load_transposed(typing_context, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
-        matrix = _Array(context, builder, signature.args[0], arguments[0])
+        matrix = _Rows(context, builder, signature.args[0], arguments[0])
         n = tile.lanes
         rows = []
         for r in range(n):
@@ -441,12 +573,12 @@ def outer(typing_context, acc, X, i, k, W, kw, j):
     def generate(context, builder, signature, arguments):
         acc, X, i, k, W, kw, j = arguments
         tile = signature.args[0]
-        left = _Array(context, builder, signature.args[1], X)
-        right = _Array(context, builder, signature.args[4], W)
+        left = _array(context, builder, signature.args[1], X, tile)
+        right = _Rows(context, builder, signature.args[4], W)
         start = right.address(kw, j)
         row = [_load_vector(builder, tile, right.vector(tile, start, v)) for v in range(tile.vectors)]
-        for r in range(tile.rows):
-            x = _splat(builder, tile.vector, builder.load(left.address(builder.add(i, _index(r)), k)))
+        for r, address in enumerate(left.column(tile, i, k)):
+            x = _splat(builder, tile.vector, builder.load(address))
             for v in range(tile.vectors):
                 n = r * tile.vectors + v
                 term = _multiply_add(builder, x, row[v], builder.extract_value(acc, n))
@@ -652,27 +784,12 @@ power_of_two = _per_register(_power_of_two)
 
 
 @intrinsic
-def nonzero_bits(typing_context, M, i, j):
-    """``nonzero_bits(M, i, j)``: bit k is set where ``M[i, j + k]`` is not zero, for the lanes of one register."""
-    tile = TileType(1, 1, M.dtype)
-
-    def generate(context, builder, signature, arguments):
-        matrix = _Array(context, builder, signature.args[0], arguments[0])
-        register = _load_vector(builder, tile, matrix.vector(tile, matrix.address(*arguments[1:]), 0))
-        differs = builder.fcmp_unordered("!=", register, ir.Constant(tile.vector, None))
-        bits = builder.bitcast(differs, ir.IntType(tile.lanes))
-        return builder.zext(bits, ir.IntType(64))
-
-    return types.uint64(M, types.intp, types.intp), generate
-
-
-@intrinsic
 def nonzero_word(typing_context, M, i, j):
     """``nonzero_word(M, i, j)``: bit k of 64 is set where ``M[i, j + k]`` is not zero, for numbers of any kind."""
 
     def generate(context, builder, signature, arguments):
         kind = context.get_data_type(M.dtype)
-        address = _Array(context, builder, M, arguments[0]).address(*arguments[1:])
+        address = _Rows(context, builder, M, arguments[0]).address(*arguments[1:])
         numbers = _load_many(builder, address, kind, 64)
         nothing = ir.Constant(numbers.type, None)
         if isinstance(kind, ir.IntType):

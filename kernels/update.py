@@ -3,30 +3,29 @@
 The rule that the gradient of a tile is given to is one of ``kernels.rules``.
 """
 
-import numpy as np
 from numba.extending import overload
 
 from fastmlp.kernels.jit import ChoiceType, kernel, part
-from fastmlp.kernels.layout import LINE_BYTES, share, values
+from fastmlp.kernels.layout import values
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import (
+    BLOCK,
     STRIP,
     claim,
     load,
     lowest_bit,
     matrix,
     outer,
-    prefetch_at_once,
+    prefetch_column,
     room_for,
     store,
     zeros,
 )
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, group_bits_of
 
-# Of a minibatch's gradient, 128 rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds
-BLOCK = 128
-LARGE_BYTES = 1 << 19  # of a minibatch's inputs: beside the weights, more leaves the second cache
+MOST_ROWS = 128
+"""Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
 
 
 def begin(rule, shape, G, panel, first, last, descent):
@@ -50,65 +49,59 @@ def _begin(rule, shape, G, panel, first, last, descent):
     return None
 
 
-@kernel
-def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
-
-    shape: of the tiles, with the panel's vectors; first, last: multiples of its rows
-    inputs: with X (>= depth, >= last) the layer's inputs; G: (>= depth, >= j + width) the gradient of Z
-    panel: weights (rows >= last, width), overlapping neither
-    """
-    XT = inputs.X.T
-    for i in range(first, last, shape.rows):
-        dW = zeros(shape, G)
-        for k in range(depth):
-            dW = outer(dW, XT, i, k, G, k, j)
-        descend(rule, shape, dW, panel, i, descent)
-
-
 @part
 def _add_products(shape, dW, XT, i, G, j, begin, end):
-    """Return ``dW + XT[i : i + rows, begin:end] G[begin:end, j : j + width]``.
+    """Return ``dW + XT[i : i + rows, begin:end] G[begin:end, j : j + width]``; begin: a multiple of BLOCK.
 
-    Some tiles one below the other share the cache lines of X that they read, one for each k. A processor does not
-    foresee that many lines, far from one another, so each of those tiles asks for its share of the lines that follow.
+    What the next tile will need is asked for: of each block another line, which no processor foresees.
     """
-    line = LINE_BYTES // XT.itemsize
-    sharing = line // shape.rows
-    first, last = share(end - begin, i // shape.rows % sharing, sharing)
-    asking = begin + last - first
-    for k in range(begin, asking):
-        prefetch_at_once(XT, i + line, k + first)
-        dW = outer(dW, XT, i, k, G, k, j)
-    for k in range(asking, end):
+    whole = end - (end - begin) % BLOCK
+    for block in range(begin, whole, BLOCK):
+        prefetch_column(shape, XT, i + shape.rows, block)
+        for k in range(block, block + BLOCK):
+            dW = outer(dW, XT, i, k, G, k, j)
+    for k in range(whole, end):
         dW = outer(dW, XT, i, k, G, k, j)
     return dW
 
 
 @kernel
-def update_large(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update``, for minibatches that are more than caches hold (``is_large``).
+def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
 
-    A block of G's rows, which the first cache holds, meets a strip of inputs before the next block does, and the lines
-    of X are asked for. Small minibatches would lose a tenth by it.
+    shape: of the tiles, with the panel's vectors; first, last: multiples of its rows
+    inputs: with X (>= depth, >= last) the layer's inputs, in blocks; G: (>= depth, >= j + width) the gradient of Z
+    panel: weights (rows >= last, width), overlapping neither
+    """
+    for i in range(first, last, shape.rows):
+        dW = _add_products(shape, zeros(shape, G), inputs.X.T, i, G, j, 0, depth)
+        descend(rule, shape, dW, panel, i, descent)
+
+
+@kernel
+def update_large(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update``, for so many rows that the first cache does not hold their gradients (``is_large``).
+
+    A part of G's rows, which it does hold, meets a strip of inputs before the next part does. Small minibatches would
+    lose a tenth by it.
     """
     XT, sums = inputs.X.T, room_for(shape.strip, G)
-    blocks = max(1, (depth + BLOCK - 1) // BLOCK)
+    parts = max(1, (depth + MOST_ROWS - 1) // MOST_ROWS)
     for start in range(first, last, STRIP):
-        for block in range(blocks):
-            begin, end = share(depth, block, blocks)
+        for p in range(parts):
+            begin, end = p * MOST_ROWS, min((p + 1) * MOST_ROWS, depth)
             for i in range(start, min(start + STRIP, last), shape.rows):
-                dW = load(shape, sums, i - start, 0) if block else zeros(shape, G)
+                dW = load(shape, sums, i - start, 0) if p else zeros(shape, G)
                 dW = _add_products(shape, dW, XT, i, G, j, begin, end)
-                if block < blocks - 1:
+                if p < parts - 1:
                     store(dW, sums, i - start, 0)
                 else:
                     descend(rule, shape, dW, panel, i, descent)
 
 
-def is_large(rows: int, inputs: int, dtype) -> bool:
+def is_large(rows: int) -> bool:
     """Tell whether minibatches of so many rows are for ``update_large``."""
-    return rows > BLOCK or rows * inputs * np.dtype(dtype).itemsize > LARGE_BYTES
+    return rows > MOST_ROWS
 
 
 @kernel

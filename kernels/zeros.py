@@ -14,10 +14,10 @@ import numpy as np
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
-from fastmlp.kernels.tile import VECTOR_BYTES, count_bits, matrix_of, nonzero_bits, nonzero_word
+from fastmlp.kernels.tile import BLOCK, count_bits, matrix, matrix_of, nonzero_word
 
 WORD = 64
-GROUP = 4
+GROUP = BLOCK
 """Rows, or neighbouring inputs, that are left out together where all of them are zero."""
 ONE = np.uint64(1)
 NONE = np.uint64(0)
@@ -41,13 +41,13 @@ def new_bits(members: int, shape: tuple[int, int], dtype) -> Inputs:
 def row_bits_of(inputs):
     """Return the bits of the rows, (B, D / 64) uint64."""
     words = (inputs.X.shape[1] + WORD - 1) // WORD
-    return matrix_of(_BITS, inputs.visits, 0, inputs.X.shape[0], words)
+    return matrix_of(_BITS, inputs.visits, 0, inputs.X.shape[0] * BLOCK, words)
 
 
 @part
 def group_bits_of(inputs):
     """Return the bits of the groups of inputs, (B / 64, D / 4) uint64, the latter in whole words of groups."""
-    rows, columns = inputs.X.shape
+    rows, columns = inputs.X.shape[0] * BLOCK, inputs.X.shape[1]
     words, group_words = (columns + WORD - 1) // WORD, (columns + GROUP * WORD - 1) // (GROUP * WORD)
     return matrix_of(_BITS, inputs.visits, rows * words, (rows + WORD - 1) // WORD, group_words * WORD)
 
@@ -59,21 +59,23 @@ def any_of_tile(bits, i, word):
 
 
 @part
-def bits_of_row(X, i, first):
-    """Return a word of the bits of ``X[i, first : first + WORD]``."""
-    lanes = VECTOR_BYTES // X.itemsize
-    bits = NONE
-    for v in range(0, min(WORD, X.shape[1] - first), lanes):
-        bits |= nonzero_bits(X, i, first + v) << np.uint64(v)
-    return bits
+def bits_of_tile(shape, X, i, first, columns):
+    """Return a word of bits: whether any row of the tile at row i is not zero in the columns from ``first`` on.
 
-
-@part
-def bits_of_tile(shape, X, i, first):
-    """Return a word of the bits that any of a tile's rows has set, from row i on."""
-    bits = NONE
-    for r in range(shape.rows):
-        bits |= bits_of_row(X, i + r, first)
+    shape: of BLOCK rows, or of one that is a matrix of its own; columns: how many there are in all
+    """
+    rows, bits = shape.rows, NONE
+    numbers = matrix(X, i * X.shape[1], 1, X.shape[1] * rows)
+    per_word = WORD // rows
+    last = min(first + WORD, columns)
+    whole = last - (last - first) % per_word
+    for k in range(first, whole, per_word):
+        of_all = nonzero_word(numbers, 0, k * rows)
+        bits |= (of_all if rows == 1 else any_of_groups(of_all)) << np.uint64(k - first)
+    for k in range(whole, last):
+        for r in range(rows):
+            if numbers[0, k * rows + r] != 0.0:
+                bits |= ONE << np.uint64(k - first)
     return bits
 
 
@@ -82,25 +84,47 @@ def has_many_zeros(shape, X, i, columns):
     """Tell whether it is worth leaving out what is zero in all rows of the tile at row i."""
     visited = 0
     for start in range(0, columns, WORD):
-        visited += count_bits(bits_of_tile(shape, X, i, start))
+        visited += count_bits(bits_of_tile(shape, X, i, start, columns))
     return visited < MOST_VISITED * columns
 
 
 @part
-def mark_row(x, inputs, r):
-    """Set the bits of row r of ``inputs.X`` (B, >= D), which is the row x (1, D), of any kind, but for its scale.
+def mark_row(data, i, inputs, r):
+    """Set the bits of row r of ``inputs.X``, which is row i of the data (N, D), of any kind, but for its scale.
 
     What has become zero by its scale alone counts as not zero: it is visited, and adds nothing.
     """
-    bits, words = row_bits_of(inputs), x.shape[1] // WORD
+    bits, columns = row_bits_of(inputs), data.shape[1]
+    words, rest = columns // WORD, columns % WORD
     for w in range(words):
-        bits[r, w] = nonzero_word(x, 0, w * WORD)
+        bits[r, w] = nonzero_word(data, i, w * WORD)
     for w in range(words, bits.shape[1]):
-        bits[r, w] = bits_of_row(inputs.X, r, w * WORD)
+        bits[r, w] = NONE
+    if words and rest:
+        bits[r, words] = nonzero_word(data, i, columns - WORD) >> np.uint64(WORD - rest)
+    elif rest:
+        for k in range(columns):
+            if data[i, k] != 0:
+                bits[r, 0] |= ONE << np.uint64(k)
 
 
 @part
-def _any_of_groups(word):
+def unmark_rows(inputs, rows):
+    """Let nothing be marked in the first rows, nor in what fills up their last block."""
+    bits = row_bits_of(inputs)
+    for r in range((rows + BLOCK - 1) // BLOCK * BLOCK):
+        for w in range(bits.shape[1]):
+            bits[r, w] = NONE
+
+
+@part
+def mark(inputs, r, k):
+    """Set the bit of ``inputs.X[r, k]``."""
+    row_bits_of(inputs)[r, k // WORD] |= ONE << np.uint64(k % WORD)
+
+
+@part
+def any_of_groups(word):
     """Return 16 bits of uint64, one for each group of 4 neighbouring bits of a word: whether any of them is set."""
     word |= word >> np.uint64(1)
     word |= word >> np.uint64(2)
@@ -126,7 +150,7 @@ def mark_groups(inputs, rows, step):
             for v in range(w * GROUP, min((w + 1) * GROUP, row_bits.shape[1])):
                 shift = np.uint64(v % GROUP * (WORD // GROUP))
                 for r in range(min(rows - first, WORD)):
-                    block[r] |= _any_of_groups(row_bits[first + r, v]) << shift
+                    block[r] |= any_of_groups(row_bits[first + r, v]) << shift
             _transpose(block)
 
 

@@ -43,25 +43,15 @@ def _matrix(random, dtype, rows, columns):
     return matrix
 
 
-def _shape(vectors: int, like_mnist: bool) -> Shape:
-    """Return the shape of tiles: commits before there were several have one for all."""
-    if like_mnist or not hasattr(layout, "tile_shape"):
-        return Shape(getattr(zeros, "GROUP", layout.ROWS), vectors)
-    return layout.tile_shape(vectors)
-
-
-def _mark(inputs) -> None:
-    """Set the bits of what is not zero: gathering marks rows, but for commits that marked all in one kernel."""
-    if hasattr(zeros, "mark_nonzeros"):
-        repeated(zeros.mark_nonzeros, inputs=inputs, rows=BATCH, step=0)(1)
-        return
+def _mark(rows, inputs) -> None:
+    """Set the bits of what is not zero in a minibatch, which are these rows."""
 
     @numba.njit(nogil=True, error_model="numpy")
-    def mark_rows(inputs, rows):
-        for r in range(rows):
-            zeros.mark_row(inputs.X[r : r + 1], inputs, r)
+    def mark_rows(rows, inputs):
+        for r in range(rows.shape[0]):
+            zeros.mark_row(rows, r, inputs, r)
 
-    mark_rows(inputs, BATCH)
+    mark_rows(rows, inputs)
     repeated(zeros.mark_groups, inputs=inputs, rows=BATCH, step=0)(1)
 
 
@@ -72,31 +62,29 @@ class Scene:
         matrix = partial(_matrix, np.random.default_rng(0), dtype)
         vectors = max(layout.PANEL_EFFICIENCY)
         self.width, classes = vectors * layout.lanes(dtype), layout.odd_lines(CLASSES, dtype)
-        self.shape = _shape(vectors, like_mnist)
-        if not hasattr(zeros, "new_bits"):
+        if not hasattr(layout, "in_blocks"):
             raise NotImplementedError("minibatches lay otherwise")
-        self.inputs = zeros.Inputs(
-            *(array[0] for array in zeros.new_bits(1, (BATCH, layout.odd_lines(INPUTS, dtype)), dtype))
-        )
-        rows = strokes(BATCH)[0] / 255 if like_mnist else matrix(BATCH, INPUTS)
-        self.inputs.X[:, :INPUTS] = rows
-        _mark(self.inputs)
+        self.shape = Shape(zeros.GROUP, vectors) if like_mnist else layout.tile_shape(vectors)
+        rows = (strokes(BATCH)[0] / 255).astype(dtype) if like_mnist else matrix(BATCH, INPUTS)
+        columns = layout.odd_lines(INPUTS, dtype, layout.BLOCK)
+        self.inputs = zeros.Inputs(*(array[0] for array in zeros.new_bits(1, (BATCH, columns), dtype)))
+        self.inputs.X[:, :INPUTS] = layout.in_blocks(rows)
+        _mark(rows, self.inputs)
         self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
-        self.A, self.G = (matrix(BATCH, layout.odd_lines(self.width, dtype)) for _ in range(2))
+        self.A, self.G = layout.in_blocks(matrix(BATCH, self.width)), matrix(BATCH, layout.odd_lines(self.width, dtype))
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
 
 
 def _affine(kernel, dtype):
     s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero)
-    names = {"X": s.inputs.X, "inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "kept": s.G, "choice": activation.RELU}
+    names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "choice": activation.RELU}
     names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "ahead": gather.NOTHING_AHEAD}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
 
 def _backprop(kernel, dtype):
     s = Scene(dtype)
-    names = {"G_next": s.G_next, "WT": s.WT, "A": s.A, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES}
-    names["unscaled"] = 1.0
+    names = {"G_next": s.G_next, "WT": s.WT, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES}
     return repeated(kernel, shape=s.shape, choice=activation.RELU, **names), 2.0 * BATCH * CLASSES * s.width
 
 
@@ -107,7 +95,7 @@ def _update(kernel, rule, dtype):
     slots = np.concatenate([s.W.reshape(-1), np.zeros(2 * s.W.size, dtype)])
     panel = layout.Panel(slots, 0, INPUTS, s.width, s.W.size)
     descent = rules.Descent(**{name: DESCENT[name] for name in rules.Descent._fields})
-    names = {"X": s.inputs.X, "inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(rules, rule)}
+    names = {"inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(rules, rule)}
     names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": descent}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
@@ -127,13 +115,14 @@ TILE_KERNELS = {
 
 def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     """Return a function that gathers all rows of X (N, D), in random order, a minibatch at a time."""
-    if not hasattr(gather, "gathering_address"):
-        raise NotImplementedError("gathering took other arguments")
+    if not hasattr(layout, "in_blocks"):
+        raise NotImplementedError("minibatches lay otherwise")
     from fastmlp.kernels.inputs import Inputs, new_matrices
 
     kind = gather.READ_IN_PLACE[X.dtype]
     order = np.random.default_rng(0).permutation(len(X))
-    batch = new_matrices(1, (batch_size, layout.odd_lines(X.shape[1], dtype)), dtype)
+    columns = layout.odd_lines(X.shape[1], dtype, layout.BLOCK)
+    batch = new_matrices(1, (batch_size, columns), dtype)
     data = gather.rows_of(X, 1 / 255, dtype)
     copy_rows = gather.copy_rows
 
