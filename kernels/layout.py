@@ -32,7 +32,7 @@ HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
 
 # How fast tiles of so many vectors are, beside the widest (measured: kernels/README.md), which come first
-PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.85, 1: 0.55}
+PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.95, 1: 0.6}
 MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so they must gain that much
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from instruction_sets import FEATURES, started, why_not
 
 pytest.register_assert_rewrite("tolerances")
 
@@ -18,6 +19,18 @@ settings.load_profile("fastmlp")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes ten seconds or more; -m 'not slow' leaves it out")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def instruction_sets(request, tmp_path_factory):
+    """The suite for each other instruction set, by name, begun before the first test: other tests leave cores idle."""
+    asked_for = any(item.path.name == "test_instruction_sets.py" for item in request.session.items)
+    names = [name for name in FEATURES if asked_for and not why_not(name)]
+    running = {name: started(name, tmp_path_factory.mktemp(name)) for name in names}
+    yield running
+    for process in running.values():
+        process.kill()
+        process.communicate()
 
 
 class _NaNNumPy:
