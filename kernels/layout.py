@@ -30,6 +30,7 @@ ROWS = 8 if VECTOR_BYTES == 64 else 4
 SUMS = 16
 HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
 GAP_BYTES = 1 << 16
+SLACK_BYTES = 512  # 64 numbers of float64, which are looked at together (kernels.zeros)
 
 # How fast tiles of so many vectors are, beside the widest (measured: kernels/README.md), which come first
 PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.95, 1: 0.6}
@@ -49,8 +50,9 @@ LAYER = _record(
     "first_panel",  # where they start when those of all layers are counted
     "first_unit",  # where the columns start when those of all layers are counted
     "activations",  # where they start in the scratch buffer, in blocks; the output layer has none
-    "block_columns",  # columns of these
-    "block_rows",  # rows of a block
+    "blocks",  # how many blocks these are
+    "block_columns",  # of each
+    "block_rows",  # likewise
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of these
     "transpose",  # from here on addresses of kernels (kernels.program)
@@ -256,7 +258,8 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: b
         stride, block_columns = odd_lines(columns, dtype), 0 if is_output else odd_lines(columns, dtype, height)
         layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
-        layer["activations"], layer["block_columns"], layer["block_rows"] = scratch, block_columns, height
+        layer["activations"], layer["blocks"] = scratch, batch_rows // height
+        layer["block_columns"], layer["block_rows"] = block_columns, height
         layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride
         start += (rows + 1) * columns
         scratch += batch_rows * (block_columns + stride)
@@ -279,9 +282,12 @@ def _panels(vectors: tuple[int, ...], dtype, start: int, rows: int) -> np.ndarra
 
 
 def aligned(shape, dtype) -> np.ndarray:
-    """Return zeros that start on a cache line, in huge pages where the system has such and it is worth it."""
+    """Return zeros that start on a cache line, in huge pages where the system has such and it is worth it.
+
+    SLACK_BYTES behind them may be read.
+    """
     count, item = math.prod(shape), np.dtype(dtype).itemsize
-    memory, boundary = _memory(count * item)
+    memory, boundary = _memory(count * item + SLACK_BYTES)
     skip = -memory.ctypes.data % boundary
     return memory[skip : skip + count * item].view(dtype).reshape(shape)
 
@@ -317,10 +323,9 @@ def _row_of(M, i):
 
 
 @part
-def rows_of_blocks(M, first, last):
-    """Return the blocks (M.shape[2] rows each) that hold a range of rows, as rows of a matrix without blocks."""
-    first, end = first // M.shape[2], (last + M.shape[2] - 1) // M.shape[2]
-    return matrix(M, first * M.shape[1] * M.shape[2], end - first, M.shape[1] * M.shape[2])
+def blocks_as_rows(M):
+    """Return a matrix in blocks as one without, each block a row of it."""
+    return matrix(M, 0, M.shape[0], M.shape[1] * M.shape[2])
 
 
 def _memory(size: int) -> tuple[np.ndarray, int]:

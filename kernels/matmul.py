@@ -25,13 +25,6 @@ from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_t
 
 
 @part
-def _claim(shape, choice, A, G, i, j):
-    claim(shape, G, i, j)
-    if hands_on(choice):
-        claim(shape, A, i, j)
-
-
-@part
 def _finish(choice, Z, A, G, i, j):
     activations = activate(choice, Z)
     store(to_keep(choice, Z, activations), G, i, j)
@@ -53,7 +46,9 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
         ask_for(ahead, (i - first) // shape.rows, (last - first) // shape.rows)
-        _claim(shape, choice, A, G, i, j)
+        claim(shape, G, i, j)
+        if hands_on(choice):
+            claim(shape, A, i, j)
         Z = bias
         for k in range(depth):
             Z = outer(Z, inputs.X, i, k, W, k, 0)

@@ -5,7 +5,7 @@ import math
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import all_of, rows_of_blocks, whole_tiles
+from fastmlp.kernels.layout import all_of, blocks_as_rows, whole_tiles
 from fastmlp.kernels.softmax_nll import ABREAST, softmax
 from fastmlp.kernels.step import apply_layer, gradients_of
 from fastmlp.kernels.tile import Shape
@@ -16,8 +16,8 @@ _ROW, _TILE = Shape(1, 1), Shape(ABREAST, 1)
 @part
 def all_finite(X, rows, columns):
     """Tell whether the numbers of X, in blocks, are finite; what fills up the last block counts."""
-    blocks, bad = rows_of_blocks(X, 0, rows), 0
-    for block in range(blocks.shape[0]):
+    blocks, bad = blocks_as_rows(X), 0
+    for block in range((rows + X.shape[2] - 1) // X.shape[2]):
         for n in range(columns * X.shape[2]):
             bad += 0 if abs(blocks[block, n]) < math.inf else 1
     return bad == 0

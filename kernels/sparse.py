@@ -13,7 +13,7 @@ import numpy as np
 from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
-from fastmlp.kernels.layout import LINE_BYTES, rows_of_blocks
+from fastmlp.kernels.layout import LINE_BYTES, blocks_as_rows
 from fastmlp.kernels.tile import BLOCK, matrix, matrix_of, prefetch
 from fastmlp.kernels.zeros import mark, unmark_rows
 
@@ -147,8 +147,8 @@ def spread_entries(kind, data, order, start, rows, inputs):
     X, marks = inputs.X, inputs.visits.size > 0
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
-    blocks = rows_of_blocks(X, 0, rows)
-    for block in range(blocks.shape[0]):
+    blocks = blocks_as_rows(X)
+    for block in range((rows + BLOCK - 1) // BLOCK):
         for n in range(blocks.shape[1]):
             blocks[block, n] = 0.0
     if marks:

@@ -21,9 +21,9 @@ from fastmlp.kernels.layout import (
     aligned_for_each,
     all_of,
     biases_of,
+    blocks_as_rows,
     columns_of,
     panel_of,
-    rows_of_blocks,
     share,
     share_of_rows,
     values,
@@ -91,8 +91,7 @@ class Member(NamedTuple):
 @part
 def activations_of(layer, work):
     """Return a layer's activations, in blocks; the output layer has none, but scores where their gradients will be."""
-    blocks = work.losses.size // layer.block_rows
-    return blocks_at(work.scratch, layer.activations, blocks, layer.block_columns, layer.block_rows)
+    return blocks_at(work.scratch, layer.activations, layer.blocks, layer.block_columns, layer.block_rows)
 
 
 @part
@@ -171,8 +170,8 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     end = min(last, rows)
     ask_for_targets(targets, order, start + first, start + end, layer.units)
     if member.count > 1:
-        blocks = rows_of_blocks(inputs_of(l, network, batch, work).X, first, end)
-        ask_for_rows(blocks, 0, blocks.shape[0], layer.inputs * BLOCK)
+        blocks = blocks_as_rows(inputs_of(l, network, batch, work).X)
+        ask_for_rows(blocks, first // BLOCK, (end + BLOCK - 1) // BLOCK, layer.inputs * BLOCK)
     apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
     call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)
     if work.squares.size:

@@ -67,16 +67,11 @@ def bits_of_tile(shape, X, i, first, columns):
     rows, bits = shape.rows, NONE
     numbers = matrix(X, i * X.shape[1], 1, X.shape[1] * rows)
     per_word = WORD // rows
-    last = min(first + WORD, columns)
-    whole = last - (last - first) % per_word
-    for k in range(first, whole, per_word):
-        of_all = nonzero_word(numbers, 0, k * rows)
-        bits |= (of_all if rows == 1 else any_of_groups(of_all)) << np.uint64(k - first)
-    for k in range(whole, last):
-        for r in range(rows):
-            if numbers[0, k * rows + r] != 0.0:
-                bits |= ONE << np.uint64(k - first)
-    return bits
+    count = min(WORD, columns - first)
+    for k in range(0, count, per_word):  # may look at what lies behind X, and forgets it
+        of_all = nonzero_word(numbers, 0, (first + k) * rows)
+        bits |= (of_all if rows == 1 else any_of_groups(of_all)) << np.uint64(k)
+    return bits & (_ALL >> np.uint64(WORD - count))
 
 
 @part
