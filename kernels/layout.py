@@ -51,8 +51,8 @@ LAYER = _record(
     "first_unit",  # where the columns start when those of all layers are counted
     "activations",  # where they start in the scratch buffer, in blocks; the output layer has none
     "blocks",  # how many blocks these are
-    "block_columns",  # of each
-    "block_rows",  # likewise
+    "block_columns",  # columns of each
+    "block_height",  # rows of each
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of these
     "transpose",  # from here on addresses of kernels (kernels.program)
@@ -259,7 +259,7 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: b
         layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
         layer["activations"], layer["blocks"] = scratch, batch_rows // height
-        layer["block_columns"], layer["block_rows"] = block_columns, height
+        layer["block_columns"], layer["block_height"] = block_columns, height
         layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride
         start += (rows + 1) * columns
         scratch += batch_rows * (block_columns + stride)

@@ -91,7 +91,7 @@ class Member(NamedTuple):
 @part
 def activations_of(layer, work):
     """Return a layer's activations, in blocks; the output layer has none, but scores where their gradients will be."""
-    return blocks_at(work.scratch, layer.activations, layer.blocks, layer.block_columns, layer.block_rows)
+    return blocks_at(work.scratch, layer.activations, layer.blocks, layer.block_columns, layer.block_height)
 
 
 @part

@@ -278,42 +278,36 @@ def _view(array_type, context, builder, pointer, start, *shape):
     return view._getvalue()
 
 
+def _part_of(buffer, dimensions):
+    """Return how to type and to generate a view of part of a buffer, given where it starts and its shape."""
+    result = types.Array(buffer.dtype, dimensions, "C", readonly=not buffer.mutable)
+
+    def generate(context, builder, signature, arguments):
+        source = context.make_array(buffer)(context, builder, arguments[0])
+        return _view(result, context, builder, source.data, *arguments[1:])
+
+    return result(buffer, types.intp, *[types.intp] * dimensions), generate
+
+
 @intrinsic
 def matrix(typing_context, buffer, start, rows, columns):
     """``matrix(buffer, start, rows, columns)``: that part of a C-ordered buffer as a matrix, without a copy.
 
     The view owns nothing: it costs no reference count, and the buffer must outlive it.
     """
-    result = types.Array(buffer.dtype, 2, "C", readonly=not buffer.mutable)
-
-    def generate(context, builder, signature, arguments):
-        source = context.make_array(buffer)(context, builder, arguments[0])
-        return _view(result, context, builder, source.data, *arguments[1:])
-
-    return result(buffer, types.intp, types.intp, types.intp), generate
+    return _part_of(buffer, 2)
 
 
 @intrinsic
 def blocks_at(typing_context, buffer, start, blocks, columns, height):
     """``blocks_at(buffer, start, blocks, columns, height)``: as ``matrix``, of a matrix in blocks of so many rows."""
-    result = types.Array(buffer.dtype, 3, "C", readonly=not buffer.mutable)
-
-    def generate(context, builder, signature, arguments):
-        source = context.make_array(buffer)(context, builder, arguments[0])
-        return _view(result, context, builder, source.data, *arguments[1:])
-
-    return result(buffer, *[types.intp] * 4), generate
+    return _part_of(buffer, 3)
 
 
 @intrinsic
 def span(typing_context, buffer, start, count):
     """``span(buffer, start, count)``: that part of a flat buffer, as ``matrix`` would return it, but flat."""
-
-    def generate(context, builder, signature, arguments):
-        source = context.make_array(buffer)(context, builder, arguments[0])
-        return _view(buffer, context, builder, source.data, *arguments[1:])
-
-    return buffer(buffer, types.intp, types.intp), generate
+    return _part_of(buffer, 1)
 
 
 @intrinsic
@@ -332,33 +326,26 @@ def matrix_of(typing_context, kind, buffer, start, rows, columns):
     return result(kind, buffer, types.intp, types.intp, types.intp), generate
 
 
-_TO_READ, _TO_WRITE = (0, 3), (1, 3)
+# how to ask for a cache line: whether it will be written to, and 3 for the first level or 2 for the second
+_TO_READ_SOON, _TO_READ_AT_ONCE, _TO_WRITE = (0, 2), (0, 3), (1, 3)
 
 
 def _ask_for(builder, address, how):
-    """Ask for a cache line; how: whether it will be written to, and 3 for the first level or 2 for the second."""
     pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
     flags = [ir.Constant(ir.IntType(32), value) for value in (*how, 1)]  # 1: it holds data
     call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
 
 
-def _prefetch_into(locality):
-    """Make an intrinsic that asks for a cache line; locality: 3 for the first level, 2 for the second."""
+@intrinsic
+def prefetch(typing_context, M, i, j):
+    """``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]`` of a matrix of rows, for reading soon."""
 
-    @intrinsic
-    def prefetch(typing_context, M, i, j):
-        def generate(context, builder, signature, arguments):
-            address = _Rows(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
-            _ask_for(builder, address, (0, locality))
-            return context.get_dummy_value()
+    def generate(context, builder, signature, arguments):
+        address = _Rows(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
+        _ask_for(builder, address, _TO_READ_SOON)
+        return context.get_dummy_value()
 
-        return types.void(M, types.intp, types.intp), generate
-
-    return prefetch
-
-
-prefetch = _prefetch_into(2)
-"""``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]``, for reading soon."""
+    return types.void(M, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -372,7 +359,7 @@ def prefetch_column(typing_context, shape, X, i, k):
         start = _array(context, builder, signature.args[1], arguments[1]).address(*arguments[2:])
         line = LINE_BYTES * 8 // X.dtype.bitwidth
         for number in range(0, shape.rows * BLOCK, line):
-            _ask_for(builder, builder.gep(start, [_index(number)]), _TO_READ)
+            _ask_for(builder, builder.gep(start, [_index(number)]), _TO_READ_AT_ONCE)
         return context.get_dummy_value()
 
     return types.void(shape, X, types.intp, types.intp), generate
