@@ -197,11 +197,15 @@ def test_ctrl_c_while_predictions_are_written_leaves_nothing(out, model, tmp_pat
     assert list(tmp_path.iterdir()) == [tmp_path / "rows.parquet"]
 
 
-# the marker is printed once Python runs fastmlp's own code: what comes before is Python's
+# the marker is printed as fastmlp reads its arguments: an interrupt before that would be Python's, or this program's
 MARKED = """
-import sys
+import argparse, sys
 from fastmlp.cli.verbs import main
-print("started", file=sys.stderr, flush=True)
+parse = argparse.ArgumentParser.parse_known_args
+def parse_and_tell(*given, **options):
+    print("started", file=sys.stderr, flush=True)
+    return parse(*given, **options)
+argparse.ArgumentParser.parse_known_args = parse_and_tell
 sys.exit(main(sys.argv[1:]))
 """
 
