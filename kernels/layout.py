@@ -28,7 +28,7 @@ from fastmlp.kernels.tile import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, Sha
 # vector must have ROWS of them
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 SUMS = 16
-HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 18
+HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 20  # bytes: whole ones for less cost short fits more than they gain
 GAP_BYTES = 1 << 16
 SLACK_BYTES = 512  # 64 numbers of float64, which are looked at together (kernels.zeros)
 

@@ -234,8 +234,34 @@ def _zip(builder, x, y):
     return [builder.shuffle_vector(x, y, mask) for mask in masks]
 
 
+def _transposed(builder, rows):
+    """Return the columns of as many vectors as each has numbers."""
+    distance = len(rows) // 2
+    while distance:
+        rows = _exchange_halves(builder, rows, distance)
+        distance //= 2
+    return rows
+
+
+def _exchange_halves(builder, rows, distance):
+    """Swap the off-diagonal blocks of size ``distance`` in every pair of rows that far apart."""
+    n = len(rows)
+    low = [k if not k & distance else n + k - distance for k in range(n)]
+    high = [k + distance if not k & distance else n + k for k in range(n)]
+    mask = [ir.Constant(ir.VectorType(ir.IntType(32), n), picks) for picks in (low, high)]
+    out = list(rows)
+    for r in range(n):
+        if not r & distance:
+            a, b = rows[r], rows[r + distance]
+            out[r] = builder.shuffle_vector(a, b, mask[0])
+            out[r + distance] = builder.shuffle_vector(a, b, mask[1])
+    return out
+
+
 def _interleaved(builder, rows):
     """Return the vectors that hold column after column of BLOCK rows, given a vector of each."""
+    if rows[0].type.count == BLOCK:
+        return _transposed(builder, rows)
     (p, q), (s, t) = (_zip(builder, rows[r], rows[r + 2]) for r in (0, 1))
     return _zip(builder, p, s) + _zip(builder, q, t)
 
@@ -521,33 +547,11 @@ def load_transposed(typing_context, M, i, j):
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
         matrix = _Rows(context, builder, signature.args[0], arguments[0])
-        n = tile.lanes
-        rows = []
-        for r in range(n):
-            row = matrix.address(builder.add(arguments[1], _index(r)), arguments[2])
-            rows.append(_load_vector(builder, tile, matrix.vector(tile, row, 0)))
-        distance = n // 2
-        while distance:
-            rows = _exchange_halves(builder, rows, distance)
-            distance //= 2
-        return _build(builder, context, tile, rows)
+        starts = [matrix.address(builder.add(arguments[1], _index(r)), arguments[2]) for r in range(tile.lanes)]
+        rows = [_load_vector(builder, tile, matrix.vector(tile, start, 0)) for start in starts]
+        return _build(builder, context, tile, _transposed(builder, rows))
 
     return TileType(lanes, 1, M.dtype)(M, types.intp, types.intp), generate
-
-
-def _exchange_halves(builder, rows, distance):
-    """Swap the off-diagonal blocks of size ``distance`` in every pair of rows that far apart."""
-    n = len(rows)
-    low = [k if not k & distance else n + k - distance for k in range(n)]
-    high = [k + distance if not k & distance else n + k for k in range(n)]
-    mask = [ir.Constant(ir.VectorType(ir.IntType(32), n), picks) for picks in (low, high)]
-    out = list(rows)
-    for r in range(n):
-        if not r & distance:
-            a, b = rows[r], rows[r + distance]
-            out[r] = builder.shuffle_vector(a, b, mask[0])
-            out[r + distance] = builder.shuffle_vector(a, b, mask[1])
-    return out
 
 
 # ---- arithmetic ----
