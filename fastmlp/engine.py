@@ -23,7 +23,7 @@ from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import Member, Workspace, network_of, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.predictor import Predictor
-from fastmlp.sharing import multiply_adds, sharing_of
+from fastmlp.sharing import sharing_of, work_of
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
@@ -87,9 +87,9 @@ class Engine:
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         most = 1 if lists and len(sizes) == 2 else regime.threads
         self._sharing = sharing_of(*minibatch, most, whole=lists or regime.clips)
-        self._multiply_adds = multiply_adds(*minibatch)
+        self._work_of_a_step = work_of(*minibatch)
         if lists and regime.rule is rules.ADAM:
-            self._multiply_adds += MISSED_ADAM_STEP * sizes[0] * sizes[1]
+            self._work_of_a_step += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = self._planned()
         slots = rules.KEPT + self.parts if regime.clips or self.parts > 1 else regime.slots
         self._buffer = layout.aligned((slots * self._layout.size,), self.dtype)
@@ -189,7 +189,7 @@ class Engine:
         network = network_of(self._layout, self._buffer)
         work = self._work_to_train(rows, repeated)
         dropout, most = self.regime.dropout, self.regime.clip_norm
-        stride, others, run = self._steps_per_call(), range(1, self.members), _EPOCHS[self.dtype]
+        stride, others, run = self.steps_within(MULTIPLY_ADDS_PER_CALL), range(1, self.members), _EPOCHS[self.dtype]
 
         with training(), ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
@@ -214,8 +214,9 @@ class Engine:
 
             yield train
 
-    def _steps_per_call(self) -> int:
-        steps = max(1, self.members * MULTIPLY_ADDS_PER_CALL // self._multiply_adds)
+    def steps_within(self, multiply_adds: int) -> int:
+        """Return how many minibatches, at least one, may go into one call so that each thread does about so much."""
+        steps = max(1, self.members * multiply_adds // self._work_of_a_step)
         return min(steps, sparse.MOST_STEPS) if self.regime.visiting is ENTRIES else steps
 
     # ---- memory ----

@@ -22,6 +22,7 @@ from fastmlp.engine import Engine, Regime
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
+from fastmlp.inputs import refuse_broken
 from fastmlp.kernels import rules
 from fastmlp.optimizer import Optimizer
 from fastmlp.seeding import seeded
@@ -84,6 +85,7 @@ class CompiledFit:
         before = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
         try:
             self._refuse_unused()
+            refuse_broken(X)
             weights = self._weights(y, sample_weight, incremental)
             if not (incremental or (self.warm_start and hasattr(self, "coefs_"))):
                 self._continuation = continuation_of(self, (X, y, weights, self._given))
@@ -188,6 +190,7 @@ class CompiledFit:
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> NDArray[Any]:
         """Return the outputs (N, C) of rows X (N, D)."""
         if check_input:
+            refuse_broken(X)
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         engine = self._engine_to_predict(X)
         is_softmax = self.out_activation_ == "softmax"

@@ -13,6 +13,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_X_y
 from sklearn.utils.multiclass import unique_labels
 
+from fastmlp.inputs import refuse_broken
+
 Estimator = Any
 
 
@@ -46,6 +48,7 @@ class HeldOut:
 
 def check_held_out(estimator: Estimator, X: Any, y: Any) -> HeldOut:
     """Return the rows that a user gave to measure. Raises what scikit-learn raises of such in ``score``."""
+    refuse_broken(X, "X_val")
     X, y = check_X_y(X, y, accept_sparse=["csr", "csc"], multi_output=True, dtype=(np.float64, np.float32))
     if X.shape[1] != estimator.n_features_in_:
         raise ValueError(f"X_val has {X.shape[1]} features, but X has {estimator.n_features_in_}")

@@ -85,17 +85,29 @@ def _readable(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 def _as_entries(matrix: Any, dtype: np.dtype[Any], name: str) -> Any:
     if matrix.shape[1] > np.iinfo(np.int32).max:
         raise ValueError(f"{name} must have at most {np.iinfo(np.int32).max} columns, got {matrix.shape[1]}")
+    refuse_broken(matrix, name)
     csr = matrix.tocsr()
-    try:
-        csr.check_format(full_check=True)
-    except ValueError as error:  # numbers of columns out of range would be written to
-        raise ValueError(f"{name} must be a valid sparse matrix: {error}") from None
+    if csr is not matrix:  # other kinds hold what only their conversion shows
+        refuse_broken(csr, name)
     data = np.ascontiguousarray(_readable(csr.data, dtype))
     if data.dtype.kind == "f" and (bad := _first_not_finite(data[:, None], dtype)) is not None:
         entry = bad[0]
         row = int(np.searchsorted(csr.indptr, entry, side="right")) - 1
         raise ValueError(_not_finite(name, data[entry], row, csr.indices[entry], dtype))
     return csr if data is csr.data else type(csr)((data, csr.indices, csr.indptr), shape=csr.shape)
+
+
+def refuse_broken(X: Any, name: str = "X") -> None:
+    """Raise ValueError where rows or columns that a sparse matrix names are not its own: to read these would crash."""
+    if not is_sparse(X):
+        return
+    try:
+        if X.format == "coo":
+            type(X)((X.data, X.coords), shape=X.shape)
+        elif hasattr(X, "check_format"):
+            X.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"{name} must be a valid sparse matrix: {error}") from None
 
 
 def _as_array(values: ArrayLike, name: str) -> NDArray[Any]:

@@ -42,6 +42,11 @@ def multiply_adds(sizes: tuple[int, ...], batch_size: int, visited: float | None
     return 3 * batch_size * forward_multiply_adds(_visiting(sizes, visited))
 
 
+def work_of(sizes: tuple[int, ...], batch_size: int, visited: float | None) -> int:
+    """Return what a minibatch takes in multiply-adds, with what each row is besides its products."""
+    return multiply_adds(sizes, batch_size, visited) + ROW * batch_size
+
+
 def sharing_of(
     sizes: tuple[int, ...], batch_size: int, visited: float | None, limit: int, whole: bool = False
 ) -> Sharing:
@@ -50,14 +55,13 @@ def sharing_of(
     visited: how many inputs of a row the first layer visits, None for all; whole: whether minibatches must stay whole
     """
     products = multiply_adds(sizes, batch_size, visited)
-    work = products + ROW * batch_size
     parts = _parts_of(batch_size)
     by_units, by_parts = _cost_of_units(_visiting(sizes, visited), batch_size), _cost_of_parts(sizes, parts)
     if whole or by_units <= by_parts:
         parts, cost = 1, by_units
     else:
         limit, cost = min(limit, parts), by_parts
-    if work <= cost or products < 2 * LEAST_WORK:
+    if work_of(sizes, batch_size, visited) <= cost or products < 2 * LEAST_WORK:
         return Sharing(1, 1)
     return Sharing(parts, min(limit, products // LEAST_WORK))
 

@@ -60,14 +60,13 @@ def note_valid(estimator: Any) -> None:
 
 
 def is_plain_matrix(X: Any) -> bool:
-    """Tell whether X is an array (N, D) of finite numbers that needs no conversion."""
-    return (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.dtype in (np.float32, np.float64)
-        and 0 not in X.shape
-        and inputs.is_finite(X)
-    )
+    """Tell whether X is an array (N, D), or a CSR, of finite numbers that needs no conversion."""
+    is_array = type(X) is np.ndarray
+    if not (is_array or (inputs.is_sparse(X) and X.format == "csr")):
+        return False
+    if X.ndim != 2 or X.dtype not in (np.float32, np.float64) or 0 in X.shape:
+        return False
+    return inputs.is_finite(X if is_array else X.data[:, None])
 
 
 @lru_cache(maxsize=64)
@@ -77,16 +76,19 @@ def _fitted_binarizer(dtype: np.dtype[Any], classes: tuple[Any, ...]) -> dict[st
 
 def _binarizer_of(classes: NDArray[Any]) -> LabelBinarizer:
     """Return what ``LabelBinarizer().fit(classes)`` is."""
+    fitted = _fitted_binarizer(classes.dtype, tuple(classes.tolist()))
     binarizer = LabelBinarizer.__new__(LabelBinarizer)
-    vars(binarizer).update(_fitted_binarizer(classes.dtype, tuple(classes.tolist())), classes_=classes)
+    vars(binarizer).update(fitted, classes_=fitted["classes_"].copy())
     return binarizer
 
 
 def plain_classes(X: Any, y: Any) -> tuple[LabelBinarizer, NDArray[np.bool_]] | None:
     """Return what scikit-learn makes of labels y (N,) of the rows X, None where its own checks must look."""
-    if not (is_plain_matrix(X) and type(y) is np.ndarray and y.shape == X.shape[:1] and y.dtype.kind in "biuU"):
+    if not (is_plain_matrix(X) and type(y) is np.ndarray and y.shape == X.shape[:1] and y.dtype.kind in "biufU"):
         return None
     classes = np.unique(y)
     if not 2 <= len(classes) <= len(y) // 2:  # scikit-learn warns of many classes
+        return None
+    if y.dtype.kind == "f" and not all(map(float.is_integer, classes.tolist())):  # what is measured is no label
         return None
     return _binarizer_of(classes), y[:, None] == (classes if len(classes) > 2 else classes[1:])

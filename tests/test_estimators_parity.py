@@ -159,6 +159,42 @@ def test_predicting_rows_of_another_type(asked, fitted, kind):
         assert_near(actual, expected, 1e-4 if "float32" in (asked, fitted) else 1e-3 if asked == "float16" else 1e-10)
 
 
+LABELS = {
+    "whole": lambda y: y.astype(float),
+    "whole, signed": lambda y: np.where(y > 3, -0.0, y.astype(np.float32)),
+    "true or false": lambda y: y > 3,
+    "words": lambda y: y.astype(str),
+    "words as objects": lambda y: y.astype(str).astype(object),
+}
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array, sparse.csc_array])
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS.keys())
+def test_labels_of_any_kind(labels, container):
+    X, y = table("multiclass")
+    ours, theirs = assert_same_fit("multiclass", {}, container(X), labels(y))
+    assert ours.classes_.dtype == theirs.classes_.dtype
+    binarizers = [{**vars(model._label_binarizer), "classes_": None} for model in (ours, theirs)]
+    assert binarizers[0] == binarizers[1]
+
+
+NO_LABELS = {"fractions": 0.5, "NaN": np.nan, "infinity": np.inf}
+
+
+@pytest.mark.parametrize("container", [np.array, sparse.csr_array])
+@pytest.mark.parametrize("value", NO_LABELS.values(), ids=NO_LABELS.keys())
+def test_what_is_no_label(value, container):
+    X, y = table("binary")
+    wrong = np.where(y == "yes", 1.0, 0.0)
+    wrong[3] = value
+    refusals = []
+    for model in pair("binary"):
+        with pytest.raises(ValueError, match=r"label|NaN|infinity") as refused:
+            model.fit(container(X), wrong)
+        refusals.append(str(refused.value))
+    assert refusals[0] == refusals[1]
+
+
 def test_whole_numbers():
     X, y = table("regression")
     assert_same_fit("regression", {}, (4 * X).astype(int), y)

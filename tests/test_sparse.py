@@ -12,7 +12,7 @@ from scripts import run
 from test_trajectories import RULES, orders_of
 from tolerances import assert_close, assert_loss_close
 
-from fastmlp import Trainer
+from fastmlp import MLPClassifier, Trainer
 from fastmlp.visiting import worth_skipping
 
 ROWS, INPUTS, CLASSES = 61, 90, 4
@@ -180,19 +180,26 @@ def test_rows_without_any_entry():
     np.testing.assert_array_equal(trainer.predict_proba(nothing), trainer.predict_proba(np.zeros((8, 5))))
 
 
-def broken(**changes):
+def broken(matrix=X, **changes):
     """Return a matrix whose inside does not fit together, as can be made by hand or read from a damaged file."""
-    matrix = X.copy()
+    matrix = matrix.copy()
     for name, (place, value) in changes.items():
         getattr(matrix, name)[place] = value
     return matrix
 
 
+BROKEN = {
+    "a column beyond the last": broken(indices=(0, INPUTS)),
+    "a column far beyond": broken(indices=(0, 10**9)),
+    "a negative column": broken(indices=(0, -1)),
+    "rows that run backwards": broken(indptr=(3, 10**6)),
+    "CSC, a row far beyond": broken(X.tocsc(), indices=(0, 10**9)),
+    "COO, a row far beyond": broken(X.tocoo(), row=(0, 10**9)),
+    "BSR, a negative column": broken(X.tobsr(), indices=(0, -(10**9))),
+}
 _first = int(np.flatnonzero(np.diff(X.indptr))[0])
 BAD = {
-    "a column beyond the last": (broken(indices=(0, INPUTS)), ValueError, "X must be a valid sparse matrix"),
-    "a negative column": (broken(indices=(0, -1)), ValueError, "X must be a valid sparse matrix"),
-    "rows that run backwards": (broken(indptr=(3, 10**6)), ValueError, "X must be a valid sparse matrix"),
+    **{name: (matrix, ValueError, "X must be a valid sparse matrix") for name, matrix in BROKEN.items()},
     "NaN": (
         broken(data=(0, np.nan)),
         ValueError,
@@ -209,6 +216,21 @@ BAD = {
 def test_bad_matrices_are_refused(bad, error, message):
     with pytest.raises(error, match=message):
         Trainer(hidden=(3,), epochs=1).fit(bad, np.arange(bad.shape[0]) % 2)
+
+
+@pytest.mark.parametrize("matrix", BROKEN.values(), ids=BROKEN.keys())
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "X_val", "predict"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_estimators_refuse_broken_matrices(method, matrix):
+    model = MLPClassifier((40,), max_iter=1).fit(X, Y)
+    calls = {
+        "fit": lambda: model.fit(matrix, Y),
+        "partial_fit": lambda: model.partial_fit(matrix, Y),
+        "X_val": lambda: model.fit(X, Y, X_val=matrix, y_val=Y),
+        "predict": lambda: model.predict(matrix),
+    }
+    with pytest.raises(ValueError, match=("X_val" if method == "X_val" else "X") + " must be a valid sparse matrix"):
+        calls[method]()
 
 
 def test_another_number_of_columns_is_refused():
