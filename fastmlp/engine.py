@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fastmlp.architecture import Architecture
 from fastmlp.kernels import layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
+from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import NO_ORDER, Rows
@@ -92,7 +93,7 @@ class Engine:
             self._work_of_a_step += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = self._planned()
         slots = rules.KEPT + self.parts if regime.clips or self.parts > 1 else regime.slots
-        self._buffer = layout.aligned((slots * self._layout.size,), self.dtype)
+        self._buffer = aligned((slots * self._layout.size,), self.dtype)
         self.predictor = Predictor(architecture, self._buffer, self._sharing.of_units, regime.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:

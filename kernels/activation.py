@@ -22,7 +22,8 @@ from numba.extending import overload
 
 from fastmlp.kernels.elementary import logistic, tanh
 from fastmlp.kernels.jit import Choice, ChoiceType, entry, part
-from fastmlp.kernels.tile import VECTOR_BYTES, load, store
+from fastmlp.kernels.shape import VECTOR_BYTES
+from fastmlp.kernels.tile import load, store
 
 IDENTITY, RELU, LEAKY_RELU = map(Choice, ("identity", "relu", "leaky_relu"))
 LOGISTIC, TANH, SILU, GELU = map(Choice, ("logistic", "tanh", "silu", "gelu"))

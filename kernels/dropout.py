@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import row_of
+from fastmlp.kernels.views import row_of
 
 FIRST, SECOND, STRIDE = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35), np.uint32(0x9E3779B9)
 _ALL = 4294967296.0  # 2^32

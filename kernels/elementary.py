@@ -7,8 +7,8 @@ from numba import types
 from numba.extending import overload
 
 from fastmlp.kernels.jit import part
+from fastmlp.kernels.shape import HAS_ESTIMATES
 from fastmlp.kernels.tile import (
-    HAS_ESTIMATES,
     fused,
     power_of_two,
     reciprocal_estimate,

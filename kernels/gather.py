@@ -12,8 +12,11 @@ from numba import typeof, types
 
 from fastmlp.kernels.inputs import inputs_type
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
-from fastmlp.kernels.layout import LINE_BYTES, share
-from fastmlp.kernels.tile import BLOCK, VECTOR_BYTES, load_as, load_block_as, matrix, matrix_of, prefetch, store
+from fastmlp.kernels.layout import share
+from fastmlp.kernels.prefetch import prefetch
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES, VECTOR_BYTES
+from fastmlp.kernels.tile import load_as, load_block_as, store
+from fastmlp.kernels.views import matrix, matrix_of
 from fastmlp.kernels.zeros import mark_row
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numba import types
 
+from fastmlp.kernels.buffers import aligned_for_each
 from fastmlp.kernels.jit import Choice, part
-from fastmlp.kernels.layout import LINE_BYTES, aligned_for_each, blocks_type, height_of_blocks, round_up
+from fastmlp.kernels.layout import blocks_type, height_of_blocks, round_up
+from fastmlp.kernels.shape import LINE_BYTES
 
 EVERYTHING, NONZEROS, ENTRIES = map(Choice, ("everything", "nonzeros", "entries"))
 """How the first layer visits its inputs: all of them, those that are not zero, or the entries of sparse rows."""

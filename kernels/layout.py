@@ -1,4 +1,4 @@
-"""Where everything lies: layers, panels and buffers.
+"""Where everything lies: layers and panels.
 
 Sizes: N rows of data, B rows of a minibatch, D inputs, H units of a layer, C classes.
 
@@ -10,27 +10,21 @@ for ever, since no gradient reaches them.
 """
 
 import itertools
-import math
-import mmap
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from numba import from_dtype, types
-from numba.extending import overload
 
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.tile import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, Shape, matrix
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, Shape
+from fastmlp.kernels.views import matrix
 
 # A tile has 16 registers of sums where there are 32, enough to hide how long each takes, but at most ROWS rows: those
 # of one minibatch lie apart, and each takes an address. A panel's columns are rows of the next layer, so a panel of one
 # vector must have ROWS of them
 ROWS = 8 if VECTOR_BYTES == 64 else 4
 SUMS = 16
-HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 20  # bytes: whole ones for less cost short fits more than they gain
-GAP_BYTES = 1 << 16
-SLACK_BYTES = 512  # 64 numbers of float64, which are looked at together (kernels.zeros)
 
 # How fast tiles of so many vectors are, beside the widest (measured: kernels/README.md), which come first
 PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.95, 1: 0.6}
@@ -279,63 +273,6 @@ def _panels(vectors: tuple[int, ...], dtype, start: int, rows: int) -> np.ndarra
     panels["weights"] = start + rows * panels["column"]
     panels["biases"] = start + rows * panels["width"].sum() + panels["column"]
     return panels
-
-
-def aligned(shape, dtype) -> np.ndarray:
-    """Return zeros that start on a cache line, in huge pages where the system has such and it is worth it.
-
-    SLACK_BYTES behind them may be read.
-    """
-    count, item = math.prod(shape), np.dtype(dtype).itemsize
-    memory, boundary = _memory(count * item + SLACK_BYTES)
-    skip = -memory.ctypes.data % boundary
-    return memory[skip : skip + count * item].view(dtype).reshape(shape)
-
-
-def aligned_for_each(members: int, shape, dtype) -> np.ndarray:
-    """Return zeros (members, >= shape[0], ...): memory of their own for each, with a gap after each one's rows.
-
-    Processors fetch ahead of what they read, past the end: without a gap, what another member is about to write.
-    """
-    row_bytes = math.prod(shape[1:]) * np.dtype(dtype).itemsize
-    gap = ceil_div(GAP_BYTES, row_bytes) if members > 1 and row_bytes * shape[0] else 0
-    return aligned((members, shape[0] + gap, *shape[1:]), dtype)
-
-
-def in_blocks(M: np.ndarray) -> np.ndarray:
-    """Return a copy (blocks, columns, BLOCK) of a matrix, with zeros in rows that fill up the last block."""
-    blocks = aligned((ceil_div(len(M), BLOCK), M.shape[1], BLOCK), M.dtype)
-    for i in range(BLOCK):
-        rows = M[i::BLOCK]
-        blocks[: len(rows), :, i] = rows
-    return blocks
-
-
-def row_of(M, i):
-    """Return row i of a matrix, in blocks or not, which may be written to; for compiled code."""
-
-
-@overload(row_of)
-def _row_of(M, i):
-    if M.ndim == 3:
-        return lambda M, i: M[i // M.shape[2], :, i % M.shape[2]]
-    return lambda M, i: M[i]
-
-
-@part
-def blocks_as_rows(M):
-    """Return a matrix in blocks as one without, each block a row of it."""
-    return matrix(M, 0, M.shape[0], M.shape[1] * M.shape[2])
-
-
-def _memory(size: int) -> tuple[np.ndarray, int]:
-    """Return zeroed bytes in which ``size`` fit behind a boundary, and that boundary."""
-    if size < HUGE_FROM or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return np.zeros(size + LINE_BYTES, np.uint8), LINE_BYTES
-    pages = mmap.mmap(-1, round_up(size, HUGE_PAGE) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without huge pages
-        pages.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(pages, np.uint8), HUGE_PAGE
 
 
 def pack(plan: Layout, l: int, buffer: np.ndarray, W: np.ndarray, b: np.ndarray, padding_bias: float) -> None:

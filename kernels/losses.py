@@ -14,8 +14,9 @@ import math
 from fastmlp.kernels.elementary import absolute, exp, log_of_one_plus
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.targets import weight_of
-from fastmlp.kernels.tile import Shape, load, room_for, store
+from fastmlp.kernels.tile import load, room_for, store
 
 _REGISTER = Shape(1, 1)
 

@@ -7,20 +7,10 @@ backprop    G[:, j:] = (G' W'^T) * f'(Z)           gradient of a layer's weighte
 from fastmlp.kernels.activation import activate, hands_on, slope, to_keep
 from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.prefetch import claim
+from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
 from fastmlp.kernels.sparse import lists_of
-from fastmlp.kernels.tile import (
-    BLOCK,
-    VECTOR_BYTES,
-    claim,
-    load,
-    load_row,
-    load_transposed,
-    lowest_bit,
-    outer,
-    stack,
-    store,
-    zeros,
-)
+from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, outer, stack, store, zeros
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 

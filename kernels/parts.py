@@ -16,7 +16,7 @@ from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_ro
 from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
 from fastmlp.kernels.step import Member, Network, Noise, Workspace, network_of, new_workspace
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.tile import span
+from fastmlp.kernels.views import span
 
 ALONE = Member(0, 1)
 _SEEDS = 4294967296.0  # seeds are below 2^32

@@ -10,12 +10,13 @@ import numpy as np
 from fastmlp.kernels import matmul, rules, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import OUTPUT, RELU, activate_row, slope_row
+from fastmlp.kernels.buffers import aligned, in_blocks
 from fastmlp.kernels.gather import NO_ORDER, NOTHING_AHEAD
 from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.jit import entry
-from fastmlp.kernels.layout import ROWS, Panel, aligned, in_blocks, lanes, panel_vectors, round_up, tile_shape
+from fastmlp.kernels.layout import ROWS, Panel, lanes, panel_vectors, round_up, tile_shape
+from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.targets import labels_of
-from fastmlp.kernels.tile import Shape
 
 
 @entry

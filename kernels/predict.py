@@ -5,10 +5,11 @@ import math
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import all_of, blocks_as_rows, whole_tiles
+from fastmlp.kernels.layout import all_of, whole_tiles
+from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.softmax_nll import ABREAST, softmax
 from fastmlp.kernels.step import apply_layer, gradients_of
-from fastmlp.kernels.tile import Shape
+from fastmlp.kernels.views import blocks_as_rows
 
 _ROW, _TILE = Shape(1, 1), Shape(ABREAST, 1)
 

@@ -17,10 +17,10 @@ from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
 from fastmlp.kernels.rules import KEEP, Descent
+from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.softmax_nll import softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.targets import targets_type
-from fastmlp.kernels.tile import Shape
 from fastmlp.kernels.untouched import catch_up, make_up_panel, pass_step
 from fastmlp.kernels.update import (
     apply_kept,

@@ -16,8 +16,9 @@ from fastmlp.kernels.elementary import exp
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.shape import VECTOR_BYTES, Shape
 from fastmlp.kernels.targets import weight_of
-from fastmlp.kernels.tile import VECTOR_BYTES, Shape, keep_first, load, room_for, row_max, row_sum, store, zeros
+from fastmlp.kernels.tile import keep_first, load, room_for, row_max, row_sum, store, zeros
 
 # One row is a long chain of operations that wait for one another: several side by side take hardly more time
 ABREAST = ROWS

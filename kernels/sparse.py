@@ -13,8 +13,9 @@ import numpy as np
 from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
-from fastmlp.kernels.layout import LINE_BYTES, blocks_as_rows
-from fastmlp.kernels.tile import BLOCK, matrix, matrix_of, prefetch
+from fastmlp.kernels.prefetch import prefetch
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES
+from fastmlp.kernels.views import blocks_as_rows, matrix, matrix_of
 from fastmlp.kernels.zeros import mark, unmark_rows
 
 ROOM_ROWS, ROOM_COLUMNS, ROOM_STEPS, TOUCHED, SIZES = 0, 1, 2, 3, 16

@@ -12,16 +12,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastmlp.kernels.buffers import aligned_for_each
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import ask_for_rows, ask_for_targets, part_of
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import (
     Layout,
-    aligned_for_each,
     all_of,
     biases_of,
-    blocks_as_rows,
     columns_of,
     panel_of,
     share,
@@ -30,8 +29,9 @@ from fastmlp.kernels.layout import (
     weights_of,
     whole_tiles,
 )
+from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.team import meet, new_team
-from fastmlp.kernels.tile import BLOCK, blocks_at, matrix
+from fastmlp.kernels.views import blocks_as_rows, blocks_at, matrix
 
 
 class Network(NamedTuple):

@@ -1,102 +1,24 @@
 """A block of vector registers as a Numba type, with the operators of matrix algebra.
 
 A tile holds ``rows`` x ``vectors`` vector registers, a small matrix of rows x (vectors * lanes) numbers. Loops of
-``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file that writes
-LLVM: the number of lanes and the shapes come from the processor that Numba compiles for and from the dtype.
-
-Matrices are two-dimensional arrays, C-ordered ("rows are contiguous"), or lie *in blocks* of BLOCK rows whose numbers
-are interleaved: C-ordered arrays (blocks, columns, BLOCK), number (i, k) being ``M[i // BLOCK, k, i % BLOCK]``. A tile
-then finds a column of its rows side by side, in one cache line, and reads on from there for the next column; and the
-tiles of the transpose find all they need of BLOCK rows together. A single row is a block of height 1. Nothing here
-checks bounds: callers see to it that whole tiles lie inside their arrays.
+``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file with vector
+instructions in it: the number of lanes and the shapes come from the processor that Numba compiles for and from the
+dtype. Matrices lie in rows or in blocks (kernels.addresses).
 """
 
 import operator
-from functools import reduce
 
-import numpy as np
 from llvmlite import ir
-from numba import from_dtype, types
+from numba import types
 from numba.core import cgutils
-from numba.core.imputils import lower_builtin, lower_constant
-from numba.core.registry import cpu_target
+from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global
-from numba.extending import NativeValue, intrinsic, models, overload_attribute, register_model, typeof_impl, unbox
+from numba.extending import intrinsic, models, register_model
 
+from fastmlp.kernels.addresses import BlockAddresses, RowAddresses, addresses_in, index
 from fastmlp.kernels.jit import call_llvm
-
-
-def _vector_unit() -> tuple[int, int]:
-    """Return (bytes a vector register holds, number of registers) of the processor that Numba compiles for."""
-    codegen = cpu_target.target_context.codegen()
-    triple, _, features = codegen.magic_tuple()
-    enabled = {flag[1:] for flag in features.split(",") if flag.startswith("+")}
-    if "avx512f" in enabled:
-        return 64, 32
-    if "avx" in enabled:
-        return 32, 16
-    return 16, 32 if triple.startswith(("aarch64", "arm64")) else 16
-
-
-VECTOR_BYTES, REGISTERS = _vector_unit()
-HAS_ESTIMATES = VECTOR_BYTES == 64
-"""Whether the processor can estimate 1 / x and 1 / sqrt(x) to 14 bits, as AVX-512 can."""
-
-
-LINE_BYTES = 64
-
-BLOCK = 4
-"""Rows of a block: the height of tiles, or half of it."""
-
-STRIP = 64
-"""Rows of a strip, some tiles one below the other."""
-
-
-class Shape:
-    """The shape of a tile: rows x vectors. A constant of the kernels, known when they are compiled."""
-
-    def __init__(self, rows: int, vectors: int):
-        self.rows, self.vectors = rows, vectors
-
-
-class ShapeType(types.Type):
-    """The Numba type of one Shape."""
-
-    def __init__(self, rows, vectors):
-        self.rows, self.vectors = rows, vectors
-        super().__init__(name=f"Shape({rows}x{vectors})")
-
-
-@typeof_impl.register(Shape)
-def _typeof_shape(value, context):
-    return ShapeType(value.rows, value.vectors)
-
-
-@register_model(ShapeType)
-class _ShapeModel(models.OpaqueModel):
-    pass
-
-
-@lower_constant(ShapeType)
-def _constant_shape(context, builder, numba_type, value):
-    return context.get_constant_null(numba_type)
-
-
-@unbox(ShapeType)
-def _unbox_shape(numba_type, value, context):
-    return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
-
-
-@overload_attribute(ShapeType, "rows")
-def _rows_of(shape):
-    rows = shape.rows
-    return lambda shape: rows
-
-
-@overload_attribute(ShapeType, "strip")
-def _strip_of(shape):
-    strip = Shape(STRIP, shape.vectors)
-    return lambda shape: strip
+from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
+from fastmlp.kernels.views import generate_view
 
 
 class TileType(types.Type):
@@ -133,10 +55,6 @@ class _TileModel(models.PrimitiveModel):
 # ---- pieces of LLVM ----
 
 
-def _index(value: int):
-    return ir.Constant(ir.IntType(64), value)
-
-
 def _splat(builder, vector, scalar):
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
@@ -151,79 +69,6 @@ def _suffix(vector):
 def _multiply_add(builder, x, y, z):
     # fmuladd, not fma: without the instruction, fma becomes a library call (1% of the peak instead of 26%)
     return call_llvm(builder, f"llvm.fmuladd.{_suffix(x.type)}", x.type, x, y, z)
-
-
-class _Rows:
-    """Addresses inside a matrix of rows."""
-
-    def __init__(self, context, builder, array_type, value):
-        self.builder, self.type = builder, array_type
-        array = context.make_array(array_type)(context, builder, value)
-        self.data = array.data
-        self.shape = cgutils.unpack_tuple(builder, array.shape)
-
-    def address(self, i, j):
-        b = self.builder
-        return b.gep(self.data, [b.add(b.mul(i, self.shape[1]), j)])
-
-    def column(self, tile, i, k):
-        """Return where (i, k), (i + 1, k) ... lie, one for each row of a tile."""
-        return [self.address(self.builder.add(i, _index(r)), k) for r in range(tile.rows)]
-
-    def registers(self, tile, i, j):
-        """Return where the registers of a tile at (i, j) lie."""
-        return [self.vector(tile, row, v) for row in self.column(tile, i, j) for v in range(tile.vectors)]
-
-    def arranged(self, tile, registers):
-        """Return the registers of a tile as they lie in memory."""
-        return registers
-
-    def vector(self, tile, pointer, v):
-        pointer = self.builder.gep(pointer, [_index(v * tile.lanes)])
-        return self.builder.bitcast(pointer, tile.vector.as_pointer())
-
-
-class _Blocks(_Rows):
-    """Addresses inside a matrix in blocks, or the transpose of one; a tile begins at a multiple of its rows."""
-
-    def address(self, i, j):
-        b = self.builder
-        of_rows, of_columns = (j, i) if self.is_transpose else (i, j)
-        block, within = b.ashr(of_rows, _index(BLOCK.bit_length() - 1)), b.and_(of_rows, _index(BLOCK - 1))
-        row = [b.mul(block, b.mul(self.shape[1], _index(BLOCK))), within]
-        column = [b.mul(of_columns, _index(BLOCK))]
-        # what depends on i comes first: loops over j then compute it once
-        return reduce(
-            lambda at, step: b.gep(at, [step]), column + row if self.is_transpose else row + column, self.data
-        )
-
-    @property
-    def is_transpose(self):
-        return self.type.layout == "F"
-
-    def column(self, tile, i, k):
-        # distances from as few addresses as can be, which the processor adds as it loads
-        rows, step = (tile.rows, BLOCK) if self.is_transpose else (BLOCK, 1)
-        starts = [self.address(self.builder.add(i, _index(r)), k) for r in range(0, tile.rows, rows)]
-        return [self.builder.gep(start, [_index(r * step)]) for start in starts for r in range(rows)]
-
-    def registers(self, tile, i, j):
-        starts = [self.address(self.builder.add(i, _index(r)), j) for r in range(0, tile.rows, BLOCK)]
-        return [self.vector(tile, start, n) for start in starts for n in range(BLOCK * tile.vectors)]
-
-    def arranged(self, tile, registers):
-        arranged = []
-        for first in range(0, tile.count, BLOCK * tile.vectors):
-            for v in range(tile.vectors):
-                rows = registers[first + v : first + BLOCK * tile.vectors : tile.vectors]
-                arranged += _interleaved(self.builder, rows)
-        return arranged
-
-
-def _array(context, builder, array_type, value, tile=None):
-    """Return what knows the addresses of an array: for tiles of one row, one in blocks is a matrix of rows."""
-    has_blocks = array_type.ndim == 3 and (tile is None or tile.rows > 1)
-    return (_Blocks if has_blocks else _Rows)(context, builder, array_type, value)
 
 
 def _zip(builder, x, y):
@@ -266,6 +111,15 @@ def _interleaved(builder, rows):
     return _zip(builder, p, s) + _zip(builder, q, t)
 
 
+def _interleaved_blocks(builder, tile, registers):
+    """Return the registers of a tile as they lie in a matrix in blocks."""
+    in_blocks, of_block = [], BLOCK * tile.vectors
+    for first in range(0, tile.count, of_block):
+        for v in range(tile.vectors):
+            in_blocks += _interleaved(builder, registers[first + v : first + of_block : tile.vectors])
+    return in_blocks
+
+
 def _load_vector(builder, tile, pointer):
     value = builder.load(pointer)
     value.align = tile.alignment
@@ -283,129 +137,12 @@ def _registers(builder, tile, value):
     return [builder.extract_value(value, k) for k in range(tile.count)]
 
 
-def _tile_of(shape, array):
+def tile_of(shape, array):
+    """Return the type of a tile with the dtype of an array."""
     return TileType(shape.rows, shape.vectors, array.dtype)
 
 
 # ---- making, loading, storing ----
-
-
-def _view(array_type, context, builder, pointer, start, *shape):
-    view = context.make_array(array_type)(context, builder)
-    size = _index(array_type.dtype.bitwidth // 8)
-    context.populate_array(
-        view,
-        data=builder.gep(pointer, [start]),
-        shape=shape,
-        strides=[reduce(builder.mul, shape[axis:], size) for axis in range(1, len(shape) + 1)],
-        itemsize=size,
-        meminfo=None,
-    )
-    return view._getvalue()
-
-
-def _part_of(buffer, dimensions):
-    """Return how to type and to generate a view of part of a buffer, given where it starts and its shape."""
-    result = types.Array(buffer.dtype, dimensions, "C", readonly=not buffer.mutable)
-
-    def generate(context, builder, signature, arguments):
-        source = context.make_array(buffer)(context, builder, arguments[0])
-        return _view(result, context, builder, source.data, *arguments[1:])
-
-    return result(buffer, types.intp, *[types.intp] * dimensions), generate
-
-
-@intrinsic
-def matrix(typing_context, buffer, start, rows, columns):
-    """``matrix(buffer, start, rows, columns)``: that part of a C-ordered buffer as a matrix, without a copy.
-
-    The view owns nothing: it costs no reference count, and the buffer must outlive it.
-    """
-    return _part_of(buffer, 2)
-
-
-@intrinsic
-def blocks_at(typing_context, buffer, start, blocks, columns, height):
-    """``blocks_at(buffer, start, blocks, columns, height)``: as ``matrix``, of a matrix in blocks of so many rows."""
-    return _part_of(buffer, 3)
-
-
-@intrinsic
-def span(typing_context, buffer, start, count):
-    """``span(buffer, start, count)``: that part of a flat buffer, as ``matrix`` would return it, but flat."""
-    return _part_of(buffer, 1)
-
-
-@intrinsic
-def matrix_of(typing_context, kind, buffer, start, rows, columns):
-    """``matrix_of(kind, bytes, start, rows, columns)``: as ``matrix``, of bytes that hold numbers of another kind.
-
-    kind: a Choice with the name of a NumPy dtype; start: counted in such numbers
-    """
-    result = types.Array(from_dtype(np.dtype(kind.choice.name)), 2, "C", readonly=not buffer.mutable)
-
-    def generate(context, builder, signature, arguments):
-        source = context.make_array(buffer)(context, builder, arguments[1])
-        pointer = builder.bitcast(source.data, context.get_data_type(result.dtype).as_pointer())
-        return _view(result, context, builder, pointer, *arguments[2:])
-
-    return result(kind, buffer, types.intp, types.intp, types.intp), generate
-
-
-# how to ask for a cache line: whether it will be written to, and 3 for the first level or 2 for the second
-_TO_READ_SOON, _TO_READ_AT_ONCE, _TO_WRITE = (0, 2), (0, 3), (1, 3)
-
-
-def _ask_for(builder, address, how):
-    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-    flags = [ir.Constant(ir.IntType(32), value) for value in (*how, 1)]  # 1: it holds data
-    call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
-
-
-@intrinsic
-def prefetch(typing_context, M, i, j):
-    """``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]`` of a matrix of rows, for reading soon."""
-
-    def generate(context, builder, signature, arguments):
-        address = _Rows(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
-        _ask_for(builder, address, _TO_READ_SOON)
-        return context.get_dummy_value()
-
-    return types.void(M, types.intp, types.intp), generate
-
-
-@intrinsic
-def prefetch_column(typing_context, shape, X, i, k):
-    """``prefetch_column(shape, X, i, k)``: ask for ``X[i : i + rows, k]`` of the transpose of a matrix in blocks.
-
-    The other columns of the block come with it. For reading in less than a microsecond.
-    """
-
-    def generate(context, builder, signature, arguments):
-        start = _array(context, builder, signature.args[1], arguments[1]).address(*arguments[2:])
-        line = LINE_BYTES * 8 // X.dtype.bitwidth
-        for number in range(0, shape.rows * BLOCK, line):
-            _ask_for(builder, builder.gep(start, [_index(number)]), _TO_READ_AT_ONCE)
-        return context.get_dummy_value()
-
-    return types.void(shape, X, types.intp, types.intp), generate
-
-
-@intrinsic
-def claim(typing_context, shape, M, i, j):
-    """``claim(shape, M, i, j)``: ask for the cache lines of a tile of M, for writing soon.
-
-    A line that another core has read is taken from it first. Stores wait for that one after the other; claims do not.
-    """
-
-    def generate(context, builder, signature, arguments):
-        tile = _tile_of(shape, M)
-        matrix = _array(context, builder, signature.args[1], arguments[1], tile)
-        for register in matrix.registers(tile, *arguments[2:]):
-            _ask_for(builder, register, _TO_WRITE)
-        return context.get_dummy_value()
-
-    return types.void(shape, M, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -415,7 +152,7 @@ def zeros(typing_context, shape, like):
     def generate(context, builder, signature, arguments):
         return ir.Constant(context.get_value_type(signature.return_type), None)
 
-    return _tile_of(shape, like)(shape, like), generate
+    return tile_of(shape, like)(shape, like), generate
 
 
 @intrinsic
@@ -424,10 +161,11 @@ def room_for(typing_context, shape, like):
     result = types.Array(like.dtype, 2, "C")
 
     def generate(context, builder, signature, arguments):
-        tile = _tile_of(shape, like)
+        tile = tile_of(shape, like)
         memory = cgutils.alloca_once(builder, context.get_value_type(tile))
         pointer = builder.bitcast(memory, context.get_data_type(like.dtype).as_pointer())
-        return _view(result, context, builder, pointer, _index(0), _index(tile.rows), _index(tile.vectors * tile.lanes))
+        start, rows, columns = (index(n) for n in (0, tile.rows, tile.vectors * tile.lanes))
+        return generate_view(result, context, builder, pointer, start, rows, columns)
 
     return result(shape, like), generate
 
@@ -438,11 +176,11 @@ def load(typing_context, shape, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
-        matrix = _Rows(context, builder, signature.args[1], arguments[1])
+        matrix = RowAddresses(context, builder, signature.args[1], arguments[1])
         places = matrix.registers(tile, *arguments[2:])
         return _build(builder, context, tile, [_load_vector(builder, tile, place) for place in places])
 
-    return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
+    return tile_of(shape, M)(shape, M, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -451,7 +189,7 @@ def load_as(typing_context, like, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile, kind = signature.return_type, context.get_data_type(M.dtype)
-        address = _Rows(context, builder, M, arguments[1]).address(*arguments[2:])
+        address = RowAddresses(context, builder, M, arguments[1]).address(*arguments[2:])
         numbers = _load_many(builder, address, kind, tile.lanes)
         return _build(builder, context, tile, [_converted(builder, numbers, tile.vector)])
 
@@ -467,7 +205,7 @@ def load_block_as(typing_context, like, M, rows, k):
 
     def generate(context, builder, signature, arguments):
         tile, kind = signature.return_type, context.get_data_type(M.dtype)
-        matrix = _Rows(context, builder, M, arguments[1])
+        matrix = RowAddresses(context, builder, M, arguments[1])
         starts = [matrix.address(row, arguments[3]) for row in cgutils.unpack_tuple(builder, arguments[2])]
         numbers = [_load_many(builder, start, kind, tile.lanes) for start in starts]
         if M.dtype.bitwidth < tile.dtype.bitwidth:  # narrow numbers are the cheaper to interleave
@@ -500,12 +238,12 @@ def load_row(typing_context, shape, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
-        array = _Rows(context, builder, signature.args[1], arguments[1])
+        array = RowAddresses(context, builder, signature.args[1], arguments[1])
         start = array.address(arguments[2], arguments[3])
         row = [_load_vector(builder, tile, array.vector(tile, start, v)) for v in range(tile.vectors)]
         return _build(builder, context, tile, row * tile.rows)
 
-    return _tile_of(shape, M)(shape, M, types.intp, types.intp), generate
+    return tile_of(shape, M)(shape, M, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -514,8 +252,10 @@ def store(typing_context, tile, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = signature.args[0]
-        matrix = _array(context, builder, signature.args[1], arguments[1], tile)
-        registers = matrix.arranged(tile, _registers(builder, tile, arguments[0]))
+        matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
+        registers = _registers(builder, tile, arguments[0])
+        if isinstance(matrix, BlockAddresses):
+            registers = _interleaved_blocks(builder, tile, registers)
         for register, place in zip(registers, matrix.registers(tile, *arguments[2:]), strict=True):
             builder.store(register, place).align = tile.alignment
         return context.get_dummy_value()
@@ -546,8 +286,8 @@ def load_transposed(typing_context, M, i, j):
 
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
-        matrix = _Rows(context, builder, signature.args[0], arguments[0])
-        starts = [matrix.address(builder.add(arguments[1], _index(r)), arguments[2]) for r in range(tile.lanes)]
+        matrix = RowAddresses(context, builder, signature.args[0], arguments[0])
+        starts = [matrix.address(builder.add(arguments[1], index(r)), arguments[2]) for r in range(tile.lanes)]
         rows = [_load_vector(builder, tile, matrix.vector(tile, start, 0)) for start in starts]
         return _build(builder, context, tile, _transposed(builder, rows))
 
@@ -564,8 +304,8 @@ def outer(typing_context, acc, X, i, k, W, kw, j):
     def generate(context, builder, signature, arguments):
         acc, X, i, k, W, kw, j = arguments
         tile = signature.args[0]
-        left = _array(context, builder, signature.args[1], X, tile)
-        right = _Rows(context, builder, signature.args[4], W)
+        left = addresses_in(context, builder, signature.args[1], X, tile)
+        right = RowAddresses(context, builder, signature.args[4], W)
         start = right.address(kw, j)
         row = [_load_vector(builder, tile, right.vector(tile, start, v)) for v in range(tile.vectors)]
         for r, address in enumerate(left.column(tile, i, k)):
@@ -780,7 +520,7 @@ def nonzero_word(typing_context, M, i, j):
 
     def generate(context, builder, signature, arguments):
         kind = context.get_data_type(M.dtype)
-        address = _Rows(context, builder, M, arguments[0]).address(*arguments[1:])
+        address = RowAddresses(context, builder, M, arguments[0]).address(*arguments[1:])
         numbers = _load_many(builder, address, kind, 64)
         nothing = ir.Constant(numbers.type, None)
         if isinstance(kind, ir.IntType):

@@ -7,21 +7,12 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
+from fastmlp.kernels.prefetch import claim, prefetch_column
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
+from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
-from fastmlp.kernels.tile import (
-    BLOCK,
-    STRIP,
-    claim,
-    load,
-    lowest_bit,
-    matrix,
-    outer,
-    prefetch_column,
-    room_for,
-    store,
-    zeros,
-)
+from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
+from fastmlp.kernels.views import matrix
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, group_bits_of
 
 MOST_ROWS = 128

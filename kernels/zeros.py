@@ -14,7 +14,9 @@ import numpy as np
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
-from fastmlp.kernels.tile import BLOCK, count_bits, matrix, matrix_of, nonzero_word
+from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.tile import count_bits, nonzero_word
+from fastmlp.kernels.views import matrix, matrix_of
 
 WORD = 64
 GROUP = BLOCK

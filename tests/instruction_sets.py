@@ -28,13 +28,13 @@ SUITE = (
 
 def why_not(name):
     """Return why the suite need not, or cannot, be compiled for an instruction set, or nothing."""
-    from fastmlp.kernels import tile
+    from fastmlp.kernels import shape
 
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return "AVX2 and SSE are instruction sets of x86-64"
     if "NUMBA_CPU_FEATURES" in os.environ:
         return "already compiled for chosen instructions"
-    if VECTOR_BYTES[name] == tile.VECTOR_BYTES:
+    if VECTOR_BYTES[name] == shape.VECTOR_BYTES:
         return f"{name} is what all tests are compiled for on this processor"
     return "this processor has no AVX2" if name == "avx2" and not _has_avx2() else ""
 
@@ -54,7 +54,7 @@ def started(name, cache):
         "NUMBA_CPU_FEATURES": FEATURES[name],
         "NUMBA_CACHE_DIR": str(cache),
     }
-    check = f"from fastmlp.kernels.tile import VECTOR_BYTES; assert VECTOR_BYTES == {VECTOR_BYTES[name]}"
+    check = f"from fastmlp.kernels.shape import VECTOR_BYTES; assert VECTOR_BYTES == {VECTOR_BYTES[name]}"
     subprocess.run([sys.executable, "-c", check], cwd=HERE, env=environment, check=True, timeout=60)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *SUITE]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}

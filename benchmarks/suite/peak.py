@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import numba
 import numpy as np
 
-from fastmlp.kernels.tile import REGISTERS, VECTOR_BYTES, Shape, outer, store, zeros
+from fastmlp.kernels import layout
+from fastmlp.kernels.tile import outer, store, zeros
+
+from .inside import REGISTERS, VECTOR_BYTES, Shape, aligned, in_blocks
 
 DEPTH = 64
 """Columns of a tile's operands in the first cache, 17 kB of it with the widest registers."""
@@ -75,12 +78,10 @@ class FirstCache(Peak):
 
     def operands(self, dtype: np.dtype) -> tuple[Shape, np.ndarray, np.ndarray]:
         """Return the shape of the widest tile, and what it is the product of."""
-        from fastmlp.kernels import layout  # earlier commits have no blocks
-
         vectors = max(layout.PANEL_EFFICIENCY)
         shape = layout.tile_shape(vectors)
-        X = layout.in_blocks(np.full((shape.rows, DEPTH), 1e-3, dtype))
-        W = layout.aligned((DEPTH, _width(vectors, dtype)), dtype)
+        X = in_blocks(np.full((shape.rows, DEPTH), 1e-3, dtype))
+        W = aligned((DEPTH, _width(vectors, dtype)), dtype)
         W[...] = 1e-3
         return shape, X, W
 

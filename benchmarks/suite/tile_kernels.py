@@ -11,7 +11,6 @@ import numba
 import numpy as np
 
 from fastmlp.kernels import activation, gather, layout, matmul, update, zeros
-from fastmlp.kernels.tile import Shape
 
 try:
     from fastmlp.kernels import rules
@@ -19,6 +18,7 @@ except ImportError:  # earlier commits have them beside the kernels
     rules = update
 
 from .data import strokes
+from .inside import Shape, aligned, in_blocks
 
 BATCH, INPUTS, CLASSES = 128, 784, 10
 DESCENT = {"rate": 1e-6, "decay": 1e-5, "momentum": 0.9, "second_momentum": 0.999, "epsilon": 1e-8, "shrinkage": 0.0}
@@ -38,7 +38,7 @@ def repeated(kernel, **values) -> Callable[[int], None]:
 
 def _matrix(random, dtype, rows, columns):
     """Return numbers in (-0.1, 0.1) that start on a cache line, (rows, columns), and touched."""
-    matrix = layout.aligned((rows, columns), dtype)
+    matrix = aligned((rows, columns), dtype)
     matrix[...] = random.uniform(-0.1, 0.1, matrix.shape)
     return matrix
 
@@ -62,16 +62,16 @@ class Scene:
         matrix = partial(_matrix, np.random.default_rng(0), dtype)
         vectors = max(layout.PANEL_EFFICIENCY)
         self.width, classes = vectors * layout.lanes(dtype), layout.odd_lines(CLASSES, dtype)
-        if not hasattr(layout, "in_blocks"):
+        if in_blocks is None:
             raise NotImplementedError("minibatches lay otherwise")
         self.shape = Shape(zeros.GROUP, vectors) if like_mnist else layout.tile_shape(vectors)
         rows = (strokes(BATCH)[0] / 255).astype(dtype) if like_mnist else matrix(BATCH, INPUTS)
         columns = layout.odd_lines(INPUTS, dtype, layout.BLOCK)
         self.inputs = zeros.Inputs(*(array[0] for array in zeros.new_bits(1, (BATCH, columns), dtype)))
-        self.inputs.X[:, :INPUTS] = layout.in_blocks(rows)
+        self.inputs.X[:, :INPUTS] = in_blocks(rows)
         _mark(rows, self.inputs)
         self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
-        self.A, self.G = layout.in_blocks(matrix(BATCH, self.width)), matrix(BATCH, layout.odd_lines(self.width, dtype))
+        self.A, self.G = in_blocks(matrix(BATCH, self.width)), matrix(BATCH, layout.odd_lines(self.width, dtype))
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
 
 
@@ -115,7 +115,7 @@ TILE_KERNELS = {
 
 def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     """Return a function that gathers all rows of X (N, D), in random order, a minibatch at a time."""
-    if not hasattr(layout, "in_blocks"):
+    if in_blocks is None:
         raise NotImplementedError("minibatches lay otherwise")
     from fastmlp.kernels.inputs import Inputs, new_matrices
 

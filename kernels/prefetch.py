@@ -1,0 +1,65 @@
+"""Asking memory for cache lines before they are needed."""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from fastmlp.kernels.addresses import RowAddresses, addresses_in, index
+from fastmlp.kernels.jit import call_llvm
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES
+from fastmlp.kernels.tile import tile_of
+
+# how to ask for a cache line: whether it will be written to, and 3 for the first level or 2 for the second
+_TO_READ_SOON, _TO_READ_AT_ONCE, _TO_WRITE = (0, 2), (0, 3), (1, 3)
+
+
+def _ask_for(builder, address, how):
+    pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
+    flags = [ir.Constant(ir.IntType(32), value) for value in (*how, 1)]  # 1: it holds data
+    call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
+
+
+@intrinsic
+def prefetch(typing_context, M, i, j):
+    """``prefetch(M, i, j)``: ask for the cache line of ``M[i, j]`` of a matrix of rows, for reading soon."""
+
+    def generate(context, builder, signature, arguments):
+        address = RowAddresses(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
+        _ask_for(builder, address, _TO_READ_SOON)
+        return context.get_dummy_value()
+
+    return types.void(M, types.intp, types.intp), generate
+
+
+@intrinsic
+def prefetch_column(typing_context, shape, X, i, k):
+    """``prefetch_column(shape, X, i, k)``: ask for ``X[i : i + rows, k]`` of the transpose of a matrix in blocks.
+
+    The other columns of the block come with it. For reading in less than a microsecond.
+    """
+
+    def generate(context, builder, signature, arguments):
+        start = addresses_in(context, builder, signature.args[1], arguments[1]).address(*arguments[2:])
+        line = LINE_BYTES * 8 // X.dtype.bitwidth
+        for number in range(0, shape.rows * BLOCK, line):
+            _ask_for(builder, builder.gep(start, [index(number)]), _TO_READ_AT_ONCE)
+        return context.get_dummy_value()
+
+    return types.void(shape, X, types.intp, types.intp), generate
+
+
+@intrinsic
+def claim(typing_context, shape, M, i, j):
+    """``claim(shape, M, i, j)``: ask for the cache lines of a tile of M, for writing soon.
+
+    A line that another core has read is taken from it first. Stores wait for that one after the other; claims do not.
+    """
+
+    def generate(context, builder, signature, arguments):
+        tile = tile_of(shape, M)
+        matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
+        for register in matrix.registers(tile, *arguments[2:]):
+            _ask_for(builder, register, _TO_WRITE)
+        return context.get_dummy_value()
+
+    return types.void(shape, M, types.intp, types.intp), generate

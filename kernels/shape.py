@@ -1,0 +1,80 @@
+"""The processor's vector registers, and the shapes of tiles that are made of them."""
+
+from numba import types
+from numba.core import cgutils
+from numba.core.imputils import lower_constant
+from numba.core.registry import cpu_target
+from numba.extending import NativeValue, models, overload_attribute, register_model, typeof_impl, unbox
+
+
+def _vector_unit() -> tuple[int, int]:
+    """Return (bytes a vector register holds, number of registers) of the processor that Numba compiles for."""
+    codegen = cpu_target.target_context.codegen()
+    triple, _, features = codegen.magic_tuple()
+    enabled = {flag[1:] for flag in features.split(",") if flag.startswith("+")}
+    if "avx512f" in enabled:
+        return 64, 32
+    if "avx" in enabled:
+        return 32, 16
+    return 16, 32 if triple.startswith(("aarch64", "arm64")) else 16
+
+
+VECTOR_BYTES, REGISTERS = _vector_unit()
+HAS_ESTIMATES = VECTOR_BYTES == 64
+"""Whether the processor can estimate 1 / x and 1 / sqrt(x) to 14 bits, as AVX-512 can."""
+
+LINE_BYTES = 64
+"""What the processor's caches hold together."""
+
+BLOCK = 4
+"""Rows of a block: the height of tiles, or half of it."""
+
+STRIP = 64
+"""Rows of a strip, some tiles one below the other."""
+
+
+class Shape:
+    """The shape of a tile: rows x vectors. A constant of the kernels, known when they are compiled."""
+
+    def __init__(self, rows: int, vectors: int):
+        self.rows, self.vectors = rows, vectors
+
+
+class ShapeType(types.Type):
+    """The Numba type of one Shape."""
+
+    def __init__(self, rows, vectors):
+        self.rows, self.vectors = rows, vectors
+        super().__init__(name=f"Shape({rows}x{vectors})")
+
+
+@typeof_impl.register(Shape)
+def _typeof_shape(value, context):
+    return ShapeType(value.rows, value.vectors)
+
+
+@register_model(ShapeType)
+class _ShapeModel(models.OpaqueModel):
+    pass
+
+
+@lower_constant(ShapeType)
+def _constant_shape(context, builder, numba_type, value):
+    return context.get_constant_null(numba_type)
+
+
+@unbox(ShapeType)
+def _unbox_shape(numba_type, value, context):
+    return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
+
+
+@overload_attribute(ShapeType, "rows")
+def _rows_of(shape):
+    rows = shape.rows
+    return lambda shape: rows
+
+
+@overload_attribute(ShapeType, "strip")
+def _strip_of(shape):
+    strip = Shape(STRIP, shape.vectors)
+    return lambda shape: strip
