@@ -237,7 +237,7 @@ def class_numbers(labels: NDArray[Any], classes: NDArray[Any], name: str) -> NDA
     """Return the class number of each label. Raises ValueError for a label that training has not seen."""
     unseen = np.setdiff1d(labels, classes)
     if len(unseen):
-        shown = ", ".join(repr(label.item()) for label in unseen[:5])
+        shown = ", ".join(map(repr, unseen[:5].tolist()))
         raise ValueError(f"{name} holds labels that training has not seen: {shown}")
     return np.searchsorted(classes, labels).astype(np.int64)
 

@@ -48,7 +48,10 @@ def _memory(size: int) -> tuple[np.ndarray, int]:
     """Return zeroed bytes in which ``size`` fit behind a boundary, and that boundary."""
     if size < HUGE_FROM or not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.zeros(size + LINE_BYTES, np.uint8), LINE_BYTES
-    pages = mmap.mmap(-1, round_up(size, HUGE_PAGE) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        pages = mmap.mmap(-1, round_up(size, HUGE_PAGE) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError:
+        raise MemoryError(f"Unable to allocate {size:,} bytes") from None
     with suppress(OSError):  # a kernel without huge pages
         pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages, np.uint8), HUGE_PAGE

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from networks import clusters
+from scipy import sparse
 
 from fastmlp import Trainer
 
@@ -66,6 +67,11 @@ BAD_VALIDATION = {
     "NaN": ((with_number(np.nan), y), ValueError, "validation X must be finite"),
     "labels missing": ((X, y[:50]), ValueError, "validation y must have a label for each of the 60 rows, got 50"),
     "unseen labels": ((X, y + 2), ValueError, "validation y holds labels that training has not seen: 3, 4"),
+    "words": (
+        (X, y.astype(str).astype(object)),
+        ValueError,
+        "validation y holds labels .* has not seen: '0', '1', '2'",
+    ),
     "other kind of labels": ((X, y.astype(str)), (TypeError, ValueError), "validation y"),
 }
 BAD_OPTIONS = [
@@ -201,3 +207,9 @@ def test_parameters_that_do_not_fit_the_data_are_refused():
     trainer.parameters = GOOD
     with pytest.raises(ValueError, match="parameters"):
         trainer.fit(X, y % 2)
+
+
+def test_a_network_that_no_memory_holds():
+    rows = sparse.csr_array((8, 2**31 - 2))  # its weights would take more than there are addresses
+    with pytest.raises(MemoryError, match="allocate"):
+        Trainer(hidden=(100_000,), epochs=1).fit(rows, np.arange(8) % 2)
