@@ -18,7 +18,8 @@ Padding must stay zero: with its weights 0 and the bias of ``padding_bias``, a u
 
 import math
 
-from numba.extending import overload
+from numba import types
+from numba.extending import intrinsic, overload
 
 from fastmlp.kernels.elementary import logistic, tanh
 from fastmlp.kernels.jit import Choice, ChoiceType, entry, part
@@ -47,12 +48,22 @@ def slope(choice, kept):
     """Return the derivative of the activation, as a tile, given what ``to_keep`` returned."""
 
 
-def to_keep(choice, z, a):
-    """Return the tile that the derivative will need: z or its activation a."""
+@intrinsic
+def to_keep(typing_context, choice, z, a):
+    """``to_keep(choice, z, a)``: the tile that the derivative will need, z or its activation a."""
+    kept = 1 if choice.choice in KEEPS_Z else 2
+    return z(choice, z, a), lambda context, builder, signature, arguments: arguments[kept]
 
 
-def hands_on(choice):
-    """Tell whether the layer's activations are the inputs of another."""
+@intrinsic
+def hands_on(typing_context, choice):
+    """``hands_on(choice)``: whether the layer's activations are the inputs of another."""
+    is_hidden = choice.choice is not OUTPUT
+
+    def generate(context, builder, signature, arguments):
+        return context.get_constant(types.boolean, is_hidden)
+
+    return types.boolean(choice), generate
 
 
 @part
@@ -98,21 +109,6 @@ def _slope(choice, kept):
     if isinstance(choice, ChoiceType):
         return _ACTIVATIONS[choice.choice.name][1]
     return None
-
-
-@overload(to_keep)
-def _to_keep(choice, z, a):
-    if not isinstance(choice, ChoiceType):
-        return None
-    return (lambda choice, z, a: z) if choice.choice in KEEPS_Z else (lambda choice, z, a: a)
-
-
-@overload(hands_on)
-def _hands_on(choice):
-    if not isinstance(choice, ChoiceType):
-        return None
-    is_hidden = choice.choice is not OUTPUT
-    return lambda choice: is_hidden
 
 
 @entry

@@ -54,7 +54,8 @@ LAYER = _record(
     "catch_up",  # 0, as the two below, but for sparse inputs
     "pass_step",
     "touch_all",
-    "loss",  # of the output layer
+    "loss",  # of the output layer, when it is trained
+    "probabilities",  # of the output layer, when it predicts
     "drop",  # 0 without dropout, as the one below
     "drop_gradients",
     "apply_all",  # of the first layer, 0 where no gradients are kept: applies those of all layers

@@ -6,12 +6,8 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import all_of, whole_tiles
-from fastmlp.kernels.shape import Shape
-from fastmlp.kernels.softmax_nll import ABREAST, softmax
 from fastmlp.kernels.step import apply_layer, gradients_of
 from fastmlp.kernels.views import blocks_as_rows
-
-_ROW, _TILE = Shape(1, 1), Shape(ABREAST, 1)
 
 
 @part
@@ -46,11 +42,8 @@ def predict(network, data, order, first, last, work, probabilities, out):
         for l in range(len(network.layers)):
             apply_layer(l, network, batch, work, all_of(network.layers[l].panels), all_of(tiles), nothing)
         Z, classes = gradients_of(network.layers[outputs], work), network.layers[outputs].units
-        if probabilities and block == 1:
-            softmax(_ROW, Z, 0, classes, 1.0)
-        elif probabilities:
-            for i in range(0, rows, ABREAST):
-                softmax(_TILE, Z, i, classes, 1.0)
+        if probabilities:
+            call(network.layers[outputs].probabilities, NOTHING, Z, rows, classes)
         for i in range(rows):
             for c in range(classes):
                 out[start + i, c] = Z[i, c]

@@ -18,7 +18,7 @@ from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_n
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
 from fastmlp.kernels.rules import KEEP, Descent
 from fastmlp.kernels.shape import Shape
-from fastmlp.kernels.softmax_nll import softmax_nll
+from fastmlp.kernels.softmax_nll import ABREAST, probabilities, softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.untouched import catch_up, make_up_panel, pass_step
@@ -183,6 +183,8 @@ def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, s
             many = Shape(first_rows, vectors) if l == 0 else tile_shape(vectors)
             tile = typeof(Shape(1, vectors) if single else many)
             panel["affine"] = _affine_address(forward, tile, choice, np.dtype(dtype))
+    rows = typeof(Shape(1 if single else ABREAST, 1))
+    plan.layers[-1]["probabilities"] = address_of(probabilities, (rows, matrix_type(dtype), _INT, _INT))
 
 
 @cache

@@ -2,9 +2,10 @@
 
 from numba import types
 from numba.core import cgutils
-from numba.core.imputils import lower_constant
+from numba.core.imputils import lower_constant, lower_getattr
 from numba.core.registry import cpu_target
-from numba.extending import NativeValue, models, overload_attribute, register_model, typeof_impl, unbox
+from numba.core.typing.templates import AttributeTemplate, infer_getattr
+from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
 
 
 def _vector_unit() -> tuple[int, int]:
@@ -68,13 +69,23 @@ def _unbox_shape(numba_type, value, context):
     return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
 
 
-@overload_attribute(ShapeType, "rows")
-def _rows_of(shape):
-    rows = shape.rows
-    return lambda shape: rows
+# constants: a function for each would have to be compiled for each shape
+@infer_getattr
+class _ShapeAttributes(AttributeTemplate):
+    key = ShapeType
+
+    def resolve_rows(self, shape):
+        return types.intp
+
+    def resolve_strip(self, shape):
+        return ShapeType(STRIP, shape.vectors)
 
 
-@overload_attribute(ShapeType, "strip")
-def _strip_of(shape):
-    strip = Shape(STRIP, shape.vectors)
-    return lambda shape: strip
+@lower_getattr(ShapeType, "rows")
+def _rows_of(context, builder, shape, value):
+    return context.get_constant(types.intp, shape.rows)
+
+
+@lower_getattr(ShapeType, "strip")
+def _strip_of(context, builder, shape, value):
+    return value

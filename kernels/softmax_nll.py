@@ -59,6 +59,16 @@ def softmax(shape, Z, i, classes, scale):
     return maxima, totals
 
 
+@kernel
+def probabilities(shape, Z, rows, classes):
+    """Replace the first rows of the scores by their softmax.
+
+    shape: so many rows at once, one vector; Z: as for ``softmax_nll``
+    """
+    for i in range(0, rows, shape.rows):
+        softmax(shape, Z, i, classes, 1.0)
+
+
 @part
 def _target_score(Z, i, targets, row, classes):
     """Return the mean of a row's scores by the probabilities that are its target."""
