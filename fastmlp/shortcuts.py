@@ -78,13 +78,17 @@ def _binarizer_of(classes: NDArray[Any]) -> LabelBinarizer:
     """Return what ``LabelBinarizer().fit(classes)`` is."""
     fitted = _fitted_binarizer(classes.dtype, tuple(classes.tolist()))
     binarizer = LabelBinarizer.__new__(LabelBinarizer)
-    vars(binarizer).update(fitted, classes_=fitted["classes_"].copy())
+    vars(binarizer).update(fitted, classes_=classes.astype(fitted["classes_"].dtype))
     return binarizer
+
+
+def _may_be_labels(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biuU" or dtype in (np.float32, np.float64)
 
 
 def plain_classes(X: Any, y: Any) -> tuple[LabelBinarizer, NDArray[np.bool_]] | None:
     """Return what scikit-learn makes of labels y (N,) of the rows X, None where its own checks must look."""
-    if not (is_plain_matrix(X) and type(y) is np.ndarray and y.shape == X.shape[:1] and y.dtype.kind in "biufU"):
+    if not (is_plain_matrix(X) and type(y) is np.ndarray and y.shape == X.shape[:1] and _may_be_labels(y.dtype)):
         return None
     classes = np.unique(y)
     if not 2 <= len(classes) <= len(y) // 2:  # scikit-learn warns of many classes

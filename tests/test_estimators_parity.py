@@ -161,6 +161,8 @@ def test_predicting_rows_of_another_type(asked, fitted, kind):
 
 LABELS = {
     "whole": lambda y: y.astype(float),
+    "whole, short": lambda y: y.astype(np.float16),
+    "whole, long": lambda y: y.astype(np.longdouble),
     "whole, signed": lambda y: np.where(y > 3, -0.0, y.astype(np.float32)),
     "true or false": lambda y: y > 3,
     "words": lambda y: y.astype(str),
