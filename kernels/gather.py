@@ -187,5 +187,5 @@ def copy_rows(kind, data, order, start, rows, inputs):
         block = _rows_of_block(order, start + r, start + rows - 1)
         _copy_block(numbers, block, factor, X, r // BLOCK)
         if marks:
-            for k in range(X.shape[2]):  # BLOCK, but this is compiled once, not four times
+            for k in range(BLOCK):
                 mark_row(numbers, block[k], inputs, r + k)
