@@ -1,133 +1,26 @@
-"""The one way in which fastmlp compiles: decorators, the cache on disk, and choices made when a kernel is compiled.
+"""The one way in which fastmlp compiles: decorators, calls by address, and choices made when a kernel is compiled.
 
-Every compiled kernel is one file in the user's cache folder. Its name is a hash of everything that the machine code
-depends on: the content of every file in ``kernels/``, the versions of Numba, LLVM and NumPy, the processor and its
-features, the function and its argument types. A stale kernel therefore cannot be found, and processes that compile
-the same kernel at once write the same file, each whole under a temporary name first. Numba's own cache keys by the one
-source file that a function stands in, and numbers its files in an index that processes overwrite for one another.
+Every compiled kernel is kept on disk (kernels.cache).
 """
 
 import gc
-import hashlib
-import logging
-import os
-import pickle
-import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import ClassVar
 
-import llvmlite
 import numba
-import numpy as np
-import platformdirs
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.caching import CompileResultCacheImpl, _Cache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.imputils import lower_constant
-from numba.core.runtime import rtsys
 from numba.core.typed_passes import NopythonTypeInference
 from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
-logger = logging.getLogger("fastmlp")
+from fastmlp.kernels.cache import KernelCache
 
 _RARELY = 100_000, 20, 20
-
-
-@cache
-def cache_folder() -> Path | None:
-    """Return the folder for compiled kernels, made if need be, or None where none can be written."""
-    root = os.environ.get("NUMBA_CACHE_DIR")
-    try:
-        folder = Path(root) / "fastmlp" if root else Path(platformdirs.user_cache_dir("fastmlp", appauthor=False))
-        folder = folder / "kernels"
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except (OSError, RuntimeError):
-        return None
-
-
-@cache
-def source_digest() -> str:
-    """Return a hash of every Python file in this folder and of the versions that turn it into machine code."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    digest.update(repr((numba.__version__, llvmlite.__version__, np.__version__, sys.version_info)).encode())
-    return digest.hexdigest()
-
-
-@cache
-def announce_compilation() -> None:
-    """Say once that the next seconds go to compiling: nobody should wonder why a first fit waits."""
-    kept = "once, then kept on disk" if cache_folder() else "in memory only: no cache folder can be written"
-    logger.warning("compiling kernels for this CPU (%s), a few seconds", kept)
-
-
-class KernelCache(_Cache):
-    """One file for each compiled kernel, named by the hash of all that it depends on."""
-
-    def __init__(self, function):
-        self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
-
-    @property
-    def cache_path(self):
-        """The folder, as Numba shows it."""
-        return str(cache_folder())
-
-    def path(self, signature, codegen) -> Path | None:
-        """Return the file for one compiled signature, or None where nothing can be cached."""
-        folder = cache_folder()
-        if folder is None:
-            return None
-        arguments = signature if isinstance(signature, tuple) else signature.args
-        key = repr((source_digest(), codegen.magic_tuple(), self._name, tuple(map(str, arguments))))
-        return folder / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
-
-    def load_overload(self, sig, target_context):
-        """Return the compiled kernel from its file, or None.
-
-        Numba would import all that it could compile with first (a quarter of a second, SciPy's linear algebra in it).
-        What is compiled already needs nothing of that but the functions that count references.
-        """
-        rtsys.initialize(target_context)
-        path = self.path(sig, target_context.codegen())
-        try:
-            reduced = pickle.loads(path.read_bytes()) if path else None
-        except (OSError, EOFError, pickle.UnpicklingError):
-            reduced = None
-        if reduced is None:
-            announce_compilation()
-            return None
-        return CompileResultCacheImpl.rebuild(None, target_context, reduced)
-
-    def save_overload(self, sig, cres):
-        """Write a compiled kernel to its file, where one can be written."""
-        path = self.path(sig, cres.codegen)
-        if path is None or cres.library.has_dynamic_globals:
-            return
-        try:
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-                file.write(pickle.dumps(cres._reduce(), protocol=pickle.HIGHEST_PROTOCOL))
-            os.replace(file.name, path)
-        except OSError:  # a full or read-only disk: the kernel in memory serves this process
-            return
-
-    def enable(self):
-        """Caching is always on."""
-
-    def disable(self):
-        """Caching is always on."""
-
-    def flush(self):
-        """Nothing is held in memory."""
 
 
 class _InlinedLibrary(JITCodeLibrary):
@@ -281,6 +174,23 @@ def call_llvm(builder, name: str, result, *arguments):
     return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
 
 
+def fix_when_compiled(kind: type, type_of_kind: type[types.Type]) -> None:
+    """Let kernels take objects of a class that are fixed when a kernel is compiled: ``type_of_kind(object)`` says all.
+
+    In the machine code there is nothing of them left.
+    """
+    typeof_impl.register(kind)(lambda value, context: type_of_kind(value))
+    register_model(type_of_kind)(models.OpaqueModel)
+
+    @lower_constant(type_of_kind)
+    def _constant(context, builder, numba_type, value):
+        return context.get_constant_null(numba_type)
+
+    @unbox(type_of_kind)
+    def _unbox(numba_type, value, context):
+        return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
+
+
 class ChoiceType(types.Type):
     """The Numba type of a Choice: what was chosen is the type, so a kernel is compiled for each."""
 
@@ -311,24 +221,6 @@ class Choice:
         return self.name
 
 
+fix_when_compiled(Choice, ChoiceType)
+
 NOTHING = Choice("nothing")
-
-
-@typeof_impl.register(Choice)
-def _typeof_choice(value, context):
-    return ChoiceType(value)
-
-
-@register_model(ChoiceType)
-class _ChoiceModel(models.OpaqueModel):
-    pass
-
-
-@lower_constant(ChoiceType)
-def _constant_choice(context, builder, numba_type, value):
-    return context.get_constant_null(numba_type)
-
-
-@unbox(ChoiceType)
-def _unbox_choice(numba_type, value, context):
-    return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))

@@ -1,11 +1,11 @@
 """The processor's vector registers, and the shapes of tiles that are made of them."""
 
 from numba import types
-from numba.core import cgutils
-from numba.core.imputils import lower_constant, lower_getattr
+from numba.core.imputils import lower_getattr
 from numba.core.registry import cpu_target
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
+
+from fastmlp.kernels.jit import fix_when_compiled
 
 
 def _vector_unit() -> tuple[int, int]:
@@ -44,29 +44,12 @@ class Shape:
 class ShapeType(types.Type):
     """The Numba type of one Shape."""
 
-    def __init__(self, rows, vectors):
-        self.rows, self.vectors = rows, vectors
-        super().__init__(name=f"Shape({rows}x{vectors})")
+    def __init__(self, shape):
+        self.rows, self.vectors = shape.rows, shape.vectors
+        super().__init__(name=f"Shape({self.rows}x{self.vectors})")
 
 
-@typeof_impl.register(Shape)
-def _typeof_shape(value, context):
-    return ShapeType(value.rows, value.vectors)
-
-
-@register_model(ShapeType)
-class _ShapeModel(models.OpaqueModel):
-    pass
-
-
-@lower_constant(ShapeType)
-def _constant_shape(context, builder, numba_type, value):
-    return context.get_constant_null(numba_type)
-
-
-@unbox(ShapeType)
-def _unbox_shape(numba_type, value, context):
-    return NativeValue(cgutils.get_null_value(context.context.get_value_type(numba_type)))
+fix_when_compiled(Shape, ShapeType)
 
 
 # constants: a function for each would have to be compiled for each shape
@@ -78,7 +61,7 @@ class _ShapeAttributes(AttributeTemplate):
         return types.intp
 
     def resolve_strip(self, shape):
-        return ShapeType(STRIP, shape.vectors)
+        return ShapeType(Shape(STRIP, shape.vectors))
 
 
 @lower_getattr(ShapeType, "rows")
