@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
@@ -114,6 +115,27 @@ def test_pruning(address):
     whole = search(**{**options, "prune": False})
     for trial, same in zip(found.trials, whole.trials, strict=True):
         assert trial.values == same.values[: len(trial.values)]
+
+
+def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(address, monkeypatch, caplog):
+    pressed, ended = [], []
+    result_of = distributed.Future._result
+
+    async def result_or_cancelled(future, *arguments, **options):
+        result = await result_of(future, *arguments, **options)
+        if pressed:
+            ended.append(future.key)
+            raise CancelledError(future.key)
+        return result
+
+    def press(trial):
+        pressed.append(trial.number)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(distributed.Future, "_result", result_or_cancelled)
+    assert search(trials=1000, epochs=150, dask=address, watch=press).interrupted
+    assert ended
+    assert [record.message for record in caplog.records if record.name == "tornado.application"] == []
 
 
 def test_trials_that_diverge_and_a_study_in_a_file(address, tmp_path):

@@ -11,7 +11,7 @@ import signal
 import socket
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ def cluster(address: str, problem: Problem, jobs: int | None) -> Iterator[Worker
 
     with ExitStack() as opened:
         opened.enter_context(_quiet("distributed.client", "distributed.scheduler"))
+        opened.enter_context(_cancelling_is_no_error())
         if address == LOCAL:
             address = opened.enter_context(_processes(thread_limit(jobs))).scheduler_address
         # Pruning may wait for the study's disk: not in the thread in which Dask hears from the scheduler
@@ -67,6 +68,21 @@ def _quiet(*names: str) -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+@contextmanager
+def _cancelling_is_no_error() -> Iterator[None]:
+    """Say nothing of a trial that ends just as it is cancelled: Dask's executor expects either, and Tornado logs it."""
+
+    def is_an_error(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
+
+    logger = logging.getLogger("tornado.application")
+    logger.addFilter(is_an_error)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_an_error)
 
 
 def _processes(count: int) -> Any:
