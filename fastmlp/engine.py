@@ -24,6 +24,7 @@ from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import Member, Workspace, network_of, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.predictor import Predictor
+from fastmlp.sampling import compiled_shuffle
 from fastmlp.sharing import sharing_of, work_of
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, training
 
@@ -178,6 +179,7 @@ class Engine:
             steps, losses = np.zeros((0, rules.COLUMNS)), np.zeros((0, 1))
             arguments = (network, rows, nothing, NO_ORDER, steps, losses, work, member)
             _EPOCHS[self.dtype] = entry_of(epoch, (*arguments, Descent(), NO_DROPOUT, math.inf))
+            compiled_shuffle()
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:

@@ -11,6 +11,7 @@ from fastmlp.engine import Engine
 from fastmlp.kernels import rules
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.rules import Descent
+from fastmlp.sampling import shuffle_order
 from fastmlp.schedule import correct_bias
 
 SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
@@ -54,7 +55,7 @@ class Optimizer:
     def next_order(self, shuffle: bool) -> Ints:
         """Return the order of the next epoch: the last one shuffled, by the draws that scikit-learn makes."""
         if shuffle:
-            self.random.shuffle(self.order)
+            shuffle_order(self.order, self.random._bit_generator)
         return self.order
 
     def corrections(self, count: int, betas: tuple[float, float]) -> Floats | float:

@@ -10,7 +10,6 @@ from registry import DTYPES
 from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
-from fastmlp.sampling import epoch_order
 from fastmlp.sharing import sharing_of
 from fastmlp.visiting import worth_skipping
 
@@ -28,7 +27,8 @@ SEED = 3
 def orders_of(rows, epochs, sampling="shuffle", seed=SEED):
     """The rows that each epoch visits: parameters that are given leave the seed to the order alone."""
     random = np.random.default_rng(seed)
-    return [epoch_order(random, rows, sampling) for _ in range(epochs)]
+    draw = {"shuffle": random.permutation, "choice": lambda rows: random.integers(0, rows, rows)}[sampling]
+    return [draw(rows) for _ in range(epochs)]
 
 
 def assert_same_training(start, X, y, hidden, dtype, batch_size, epochs, sampling="shuffle", **options):
