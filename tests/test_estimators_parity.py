@@ -160,6 +160,10 @@ def test_predicting_rows_of_another_type(asked, fitted, kind):
 
 
 LABELS = {
+    "negative, with gaps": lambda y: 5 - y * y,
+    "far apart": lambda y: np.where(y > 3, np.iinfo(np.int64).max, np.iinfo(np.int64).min),
+    "far from zero": lambda y: np.iinfo(np.int64).max - y,
+    "of a byte": lambda y: (y - 3).astype(np.int8),
     "whole": lambda y: y.astype(float),
     "whole, short": lambda y: y.astype(np.float16),
     "whole, long": lambda y: y.astype(np.longdouble),
