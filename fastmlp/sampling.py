@@ -22,7 +22,10 @@ def epoch_order(random: np.random.Generator, rows: int, sampling: str) -> Ints:
 
 
 def shuffle_order(order: Ints, bits: np.random.BitGenerator) -> None:
-    """Shuffle row numbers (N,) in place, as ``shuffle`` of NumPy's generators does with these random bits."""
+    """Shuffle row numbers (N,) in place, as ``shuffle`` of NumPy's generators does with these random bits.
+
+    Safe from many threads: each waits until no other draws from the same generator.
+    """
     with bits.lock:
         compiled_shuffle()(order, bits.ctypes.bit_generator.value, np.empty(BLOCK, np.uint32))
 

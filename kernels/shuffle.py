@@ -33,7 +33,7 @@ def _draw(typing_context, bits):
 
 @entry
 def shuffle(order, bits, drawn):
-    """Shuffle ``order`` (N,) in place, N below 2^32.
+    """Shuffle ``order`` (N,), int64 and C-ordered, in place; N is below 2^32.
 
     bits: where the bitgen_t of a generator of NumPy's is, from which no other may draw meanwhile
     drawn: (BLOCK,) uint32, overwritten
