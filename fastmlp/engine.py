@@ -197,21 +197,23 @@ class Engine:
         with training(), ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 
             def train(rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
-                def call(member: int) -> None:
+                def run_steps(member: int) -> None:
                     me = Member(member, self.members)
-                    run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)
+                    for first in range(0, len(steps), stride):
+                        if team.is_aborted(work.team):
+                            break
+                        own, own_losses = steps[first : first + stride], losses[first : first + stride]
+                        run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)
 
                 losses = np.zeros((len(steps), self.parts))
-                for first in range(0, len(steps), stride):
-                    own, own_losses = steps[first : first + stride], losses[first : first + stride]
-                    try:
-                        calls = [pool.submit(call, member) for member in others] if pool else []
-                        call(0)
-                        if calls:
-                            wait(calls)
-                    except BaseException:
-                        team.abort(work.team)
-                        raise
+                try:
+                    calls = [pool.submit(run_steps, member) for member in others] if pool else []
+                    run_steps(0)
+                    if calls:
+                        wait(calls)
+                except BaseException:
+                    team.abort(work.team)
+                    raise
                 of_minibatches: Floats = losses.sum(axis=1)
                 return of_minibatches
 
