@@ -20,8 +20,9 @@ from fastmlp.kernels.epoch import epoch
 from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
 from fastmlp.kernels.jit import Choice, entry_of
+from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
-from fastmlp.kernels.step import Member, Workspace, network_of, new_workspace
+from fastmlp.kernels.step import Workspace, network_of, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle

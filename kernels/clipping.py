@@ -9,8 +9,8 @@ import math
 
 from fastmlp.kernels.jit import NOTHING, call, kernel
 from fastmlp.kernels.layout import biases_of, panel_of, values, weights_of
+from fastmlp.kernels.pieces import own_panels
 from fastmlp.kernels.rules import KEPT, for_biases, with_decay
-from fastmlp.kernels.step import own_panels
 from fastmlp.kernels.team import meet
 
 

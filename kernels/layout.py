@@ -30,6 +30,10 @@ SUMS = 16
 PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.95, 1: 0.6}
 MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so they must gain that much
 
+# Pieces of a member's work in a layer (kernels.pieces), and how many multiply-adds must be in all: what goes from core
+# to core for a piece takes some microseconds
+PIECES, WORK_IN_PIECES = 8, 1_000_000
+
 
 def _record(*names: str) -> np.dtype:
     return np.dtype([(name, np.int64) for name in names])
@@ -41,6 +45,7 @@ LAYER = _record(
     "columns",  # of all panels: units and padding
     "rows",  # stored rows of a panel: inputs and padding
     "panels",  # how many there are
+    "pieces",  # in how many work on each is done (kernels.pieces)
     "first_panel",  # where they start when those of all layers are counted
     "first_unit",  # where the columns start when those of all layers are counted
     "activations",  # where they start in the scratch buffer, in blocks; the output layer has none
@@ -253,6 +258,10 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: b
         stride, block_columns = odd_lines(columns, dtype), 0 if is_output else odd_lines(columns, dtype, height)
         layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
+        work = batch_rows * sizes[l] * columns // members
+        own_panels = ceil_div(len(own), members)
+        in_pieces = members > 1 and not is_output and work >= WORK_IN_PIECES
+        layer["pieces"] = max(2, ceil_div(PIECES, own_panels)) if in_pieces else 1
         layer["activations"], layer["blocks"] = scratch, batch_rows // height
         layer["block_columns"], layer["block_height"] = block_columns, height
         layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride

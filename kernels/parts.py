@@ -13,8 +13,9 @@ from numba import typeof, types
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_rows, weights_of
+from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
-from fastmlp.kernels.step import Member, Network, Noise, Workspace, network_of, new_workspace
+from fastmlp.kernels.step import Network, Noise, Workspace, network_of, new_workspace
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.views import span
 

@@ -40,7 +40,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
             finite &= all_finite(batch.X, rows, data.inputs)
         tiles = rows if block == 1 else whole_tiles(rows)
         for l in range(len(network.layers)):
-            apply_layer(l, network, batch, work, all_of(network.layers[l].panels), all_of(tiles), nothing)
+            apply_layer(l, network, batch, work, all_of(tiles), nothing)
         Z, classes = gradients_of(network.layers[outputs], work), network.layers[outputs].units
         if probabilities:
             call(network.layers[outputs].probabilities, NOTHING, Z, rows, classes)

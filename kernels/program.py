@@ -95,6 +95,8 @@ def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
     for l, layer in enumerate(plan.layers):
         place = (l == 0, l == len(plan.layers) - 1)
         _write(_of_layer(dtype, chosen, *place), layer)
+        if chosen.drops or chosen.visiting is ENTRIES:  # a member drops out its own columns; entries are of all rows
+            layer["pieces"] = 1
         for panel in plan.panels_of(layer):
             _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, *place), panel)
 

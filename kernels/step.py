@@ -1,9 +1,9 @@
 """One minibatch, or a part of one (kernels.parts), all phases, as one member of those who share its units runs it.
 
 A member owns panels of every hidden layer: it computes those columns of the activations, of their gradients and of the
-weights, so that its weights stay in its own cache. Of the output layer it owns the *rows* of the weights that belong
-to its units of the layer before, and a share of the minibatch's rows of the scores. Whenever a phase reads what other
-members wrote, the team meets first.
+weights, so that its weights stay in its own cache. Who is done with that helps members who are behind (kernels.pieces).
+Of the output layer a member owns the *rows* of the weights that belong to its units of the layer before, and a share of
+the minibatch's rows of the scores. Whenever a phase reads what other members wrote, the team meets first.
 
 Every sum runs over all its terms in one order, inside one tile: no result depends on the number of members.
 """
@@ -23,12 +23,12 @@ from fastmlp.kernels.layout import (
     biases_of,
     columns_of,
     panel_of,
-    share,
     share_of_rows,
     values,
     weights_of,
     whole_tiles,
 )
+from fastmlp.kernels.pieces import next_piece, offer_pieces, own_panels
 from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.team import meet, new_team
 from fastmlp.kernels.views import blocks_as_rows, blocks_at, matrix
@@ -81,13 +81,6 @@ def new_workspace(
     )
 
 
-class Member(NamedTuple):
-    """One member of a team: its number, and how many there are."""
-
-    index: int
-    count: int
-
-
 @part
 def activations_of(layer, work):
     """Return a layer's activations, in blocks; the output layer has none, but scores where their gradients will be."""
@@ -107,26 +100,24 @@ def inputs_of(l, network, batch, work):
 
 
 @part
-def own_panels(layer, member):
-    """Return this member's range of a hidden layer's panels."""
-    return share(layer.panels, member.index, member.count)
-
-
-@part
-def apply_layer(l, network, batch, work, panels, rows, ahead):
-    """Compute a range of panels of columns, for a range of rows, of the activations of layer l; the first looks ahead.
+def apply_panel(l, network, batch, work, p, rows, ahead):
+    """Compute panel p of the columns, for a range of rows, of the activations of layer l, and ask for rows ahead.
 
     rows: whole tiles
     """
-    layer = network.layers[l]
+    layer, panel = network.layers[l], panel_of(network, network.layers[l], p)
     A, G = activations_of(layer, work), gradients_of(layer, work)
     inputs = inputs_of(l, network, batch, work)
-    for p in range(panels[0], panels[1]):
-        turns = panels[1] - panels[0] if l == 0 else 0
-        soon = part_of(ahead, p - panels[0], turns)
-        panel = panel_of(network, layer, p)
-        W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
-        call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], layer.inputs, soon)
+    W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
+    call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], layer.inputs, ahead)
+
+
+@part
+def apply_layer(l, network, batch, work, rows, ahead):
+    """Compute all columns, for a range of rows, of the activations of layer l; the first looks ahead."""
+    panels = network.layers[l].panels
+    for p in range(panels):
+        apply_panel(l, network, batch, work, p, rows, part_of(ahead, p, panels if l == 0 else 0))
 
 
 class Noise(NamedTuple):
@@ -153,7 +144,15 @@ def forward(network, batch, rows, work, member, noise, ahead):
     """Compute the activations of all hidden layers. False if the team was aborted."""
     for l in range(len(network.layers) - 1):
         layer = network.layers[l]
-        apply_layer(l, network, batch, work, own_panels(layer, member), all_of(whole_tiles(rows)), ahead)
+        first, last = own_panels(layer, member)
+        piece = offer_pieces(layer, work.team, member)
+        while True:
+            piece = next_piece(layer, work.team, member, piece)
+            if piece.panel < 0:
+                break
+            some = share_of_rows(rows, piece.nth, layer.pieces)
+            turns = (last - first) * layer.pieces if l == 0 and piece.places == 0 else 0
+            apply_panel(l, network, batch, work, piece.panel, some, part_of(ahead, piece.number, turns))
         drop_own(l, network, layer.drop, activations_of(layer, work), rows, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
@@ -172,7 +171,7 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     if member.count > 1:
         blocks = blocks_as_rows(inputs_of(l, network, batch, work).X)
         ask_for_rows(blocks, first // BLOCK, (end + BLOCK - 1) // BLOCK, layer.inputs * BLOCK)
-    apply_layer(l, network, batch, work, all_of(layer.panels), (first, last), ahead)
+    apply_layer(l, network, batch, work, (first, last), ahead)
     call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)
     if work.squares.size:
         sum_own_squares(network, work, member)
@@ -209,12 +208,11 @@ def backprop_layer(l, network, rows, work, member, noise):
 
 
 @part
-def update_layer(layer, network, inputs, G, rows, panels, some, descent):
-    """Apply the rule to some panels of a layer's weights, for some of its inputs."""
-    for p in range(panels[0], panels[1]):
-        panel = panel_of(network, layer, p)
-        W = weights_of(network, layer, panel)
-        call(panel.update, NOTHING, NOTHING, inputs, G, panel.column, W, some[0], some[1], rows, descent)
+def update_panel(layer, network, inputs, G, rows, p, some, descent):
+    """Apply the rule to panel p of a layer's weights, for some of its inputs."""
+    panel = panel_of(network, layer, p)
+    W = weights_of(network, layer, panel)
+    call(panel.update, NOTHING, NOTHING, inputs, G, panel.column, W, some[0], some[1], rows, descent)
 
 
 @part
@@ -236,21 +234,25 @@ def update_output(network, batch, rows, work, member, descent):
     else:
         before = network.layers[l - 1]
         inputs = columns_of(network, before, own_panels(before, member))
-    everything = all_of(layer.panels)
-    update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, everything, inputs, descent)
+    for p in range(layer.panels):
+        update_panel(layer, network, inputs_of(l, network, batch, work), G, rows, p, inputs, descent)
     if member.index == 0:
-        update_layer_biases(layer, network, G, rows, everything, descent)
+        update_layer_biases(layer, network, G, rows, all_of(layer.panels), descent)
 
 
 @part
 def update_hidden(l, network, batch, rows, work, member, descent):
-    """Apply the rule to this member's panels of a hidden layer."""
+    """Apply the rule to this member's panels of a hidden layer, and to pieces of those of members who are behind."""
     layer = network.layers[l]
-    G = gradients_of(layer, work)
-    own = own_panels(layer, member)
-    inputs = all_of(whole_tiles(layer.inputs))
-    update_layer(layer, network, inputs_of(l, network, batch, work), G, rows, own, inputs, descent)
-    update_layer_biases(layer, network, G, rows, own, descent)
+    inputs, G = inputs_of(l, network, batch, work), gradients_of(layer, work)
+    update_layer_biases(layer, network, G, rows, own_panels(layer, member), descent)
+    piece = offer_pieces(layer, work.team, member)
+    while True:
+        piece = next_piece(layer, work.team, member, piece)
+        if piece.panel < 0:
+            break
+        some = share_of_rows(layer.inputs, piece.nth, layer.pieces)
+        update_panel(layer, network, inputs, G, rows, piece.panel, some, descent)
 
 
 @part

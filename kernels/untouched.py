@@ -15,9 +15,9 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import NOTHING, ChoiceType, call, kernel, part
 from fastmlp.kernels.layout import panel_of, values, weights_of
+from fastmlp.kernels.pieces import own_panels
 from fastmlp.kernels.rules import descend, step_of
 from fastmlp.kernels.sparse import COLUMN, SEEN, TOUCHED, lists_of
-from fastmlp.kernels.step import own_panels
 from fastmlp.kernels.tile import load, store, zeros
 
 

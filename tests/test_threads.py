@@ -79,6 +79,14 @@ def test_more_threads_than_processors_give_the_same_bits_every_time():
     assert len({bits(fitted(**options)) for _ in range(8)}) == 1
 
 
+@pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"momentum": 0.9, "dtype": "float64"}], ids=str)
+def test_threads_that_do_the_work_of_others_who_are_behind_give_the_same_bits_every_time(option):
+    options = {"hidden": (400, 200), "batch_size": 256, "learning_rate": 0.01, **option}
+    alone = bits(fitted(**options, threads=1))
+    for threads in (2, 3, 5, 5, 5, 5):  # where there are fewer processors, some are always behind
+        assert bits(fitted(**options, threads=threads)) == alone
+
+
 def test_a_tiny_network_is_trained_by_one_thread():
     trainer = Trainer(hidden=(4,), batch_size=4, epochs=1, threads=8)
     trainer.fit(X[:20, :5], y[:20])
