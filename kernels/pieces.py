@@ -61,7 +61,7 @@ def next_piece(layer, team, member, done):
         if shared:
             # what an owner does last it has at hand: to fetch it would take longer
             number = take(team, member.index, owner, count - (places > 0))
-        if number < count:
+        if 0 <= number < count:
             return Piece(places, number, first + number // layer.pieces, number % layer.pieces)
         places += 1
     return Piece(places, 0, -1, 0)

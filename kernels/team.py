@@ -113,12 +113,18 @@ def _lines_of(member):
 
 
 @part
-def _wait_a_little(spins):
+def wait_a_little(spins):
     """Wait after having waited so often."""
     if spins < SPINS_BEFORE_YIELDING:
         _pause()
     else:
         _yield_processor()
+
+
+@part
+def gives_up(team):
+    """Tell whether one of the members will never arrive."""
+    return _atomic_load(team, ABORTED) != 0
 
 
 @part
@@ -132,10 +138,10 @@ def meet(team, member, members):
     _atomic_add(team, ARRIVALS, 1)
     spins = 0
     while _atomic_load(team, ARRIVALS) < everyone:
-        if _atomic_load(team, ABORTED) != 0:
+        if gives_up(team):
             return False
         spins += 1
-        _wait_a_little(spins)
+        wait_a_little(spins)
     return True
 
 
@@ -149,7 +155,7 @@ def offer(team, member):
     taken, spins = team[mine + OFFER] % MANY, 0
     while _atomic_load(team, mine + DONE) < taken:
         spins += 1
-        _wait_a_little(spins)
+        wait_a_little(spins)
     team[mine + OFFERS] += 1
     team[mine + DONE] = 0
     _atomic_store(team, mine + OFFER, team[mine + OFFERS] * MANY)
@@ -157,14 +163,17 @@ def offer(team, member):
 
 @part
 def take(team, member, owner, count):
-    """Return the number of a piece that this member is now to do for an owner, or a large number for none.
+    """Return the number of a piece that this member is now to do for an owner, or a large number if none is left.
 
-    count: of the owner's pieces that it may take; none while the owner has not yet made as many offers as this member
+    The number is negative while the owner has not yet made as many offers as this member. count: of the owner's pieces
+    that it may take
     """
     offered, place = team[_lines_of(member) + OFFERS] * MANY, _lines_of(owner) + OFFER
     while True:
         number = _atomic_load(team, place) - offered
-        if number < 0 or number >= count:
+        if number < 0:
+            return number
+        if number >= count:
             return MANY
         if _atomic_replace(team, place, offered + number, offered + number + 1):
             return number

@@ -79,6 +79,15 @@ def test_more_threads_than_processors_give_the_same_bits_every_time():
     assert len({bits(fitted(**options)) for _ in range(8)}) == 1
 
 
+@pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"dtype": "float64", "l2": 0.1}], ids=str)
+def test_threads_that_do_the_work_of_others_parts_give_the_same_bits_every_time(option):
+    options = {"hidden": (24, 40, 16), "batch_size": 512, "learning_rate": 0.01, **option}
+    assert sharing_of((300, 24, 40, 16, 10), 512, None, 4).parts == 4
+    alone = bits(fitted(**options, threads=1))
+    for threads in (2, 3, 4, 4, 4, 4):
+        assert bits(fitted(**options, threads=threads)) == alone
+
+
 @pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"momentum": 0.9, "dtype": "float64"}], ids=str)
 def test_threads_that_do_the_work_of_others_who_are_behind_give_the_same_bits_every_time(option):
     options = {"hidden": (400, 200), "batch_size": 256, "learning_rate": 0.01, **option}
