@@ -54,9 +54,9 @@ def course_of(
     train_rows = None if split is None else split[0]
     count = len(y) if train_rows is None else len(train_rows)
     engine = _new_engine(estimator, X, _batch_size(estimator, count))
-    rows = translate.as_rows(X, X.dtype, engine.regime.spreads)
-    targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
-    engine.compile(rows)
+    with engine.compiling():
+        rows = translate.as_rows(X, X.dtype, engine.regime.spreads)
+        targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
     engine.write(_starting_parameters(estimator, resumed))
     optimizer = Optimizer(engine, estimator.learning_rate_init, estimator._random_state, split, order=np.arange(count))
     if last is not None and (resumed is not None or incremental):

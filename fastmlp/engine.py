@@ -12,28 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.architecture import Architecture
+from fastmlp.compiling import compiled_epoch, epoch_compiled_aside
 from fastmlp.kernels import layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
-from fastmlp.kernels.epoch import epoch
-from fastmlp.kernels.gather import NO_ORDER, Rows
+from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
-from fastmlp.kernels.jit import Choice, entry_of
+from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import Workspace, network_of, new_workspace
-from fastmlp.kernels.targets import NO_LABELS, Targets, labels_of
+from fastmlp.kernels.targets import Targets
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle
 from fastmlp.sharing import sharing_of, work_of
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, training
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, available_cpus, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
-
-_EPOCHS: dict[np.dtype[np.floating], Any] = {}
-"""The compiled epoch for each dtype: finding out the types of its arguments takes longer than a small epoch."""
 
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
@@ -170,17 +167,19 @@ class Engine:
             parts=self.parts,
         )
 
-    def compile(self, rows: Rows) -> None:
-        """Compile the kernels that training on such rows needs, or load them from disk."""
-        self._layout = self._planned(self.chosen)
-        if self.dtype not in _EPOCHS:
-            network = network_of(self._layout, self._buffer)
-            work = self._work_to_train(rows, repeated=False)
-            nothing, member = labels_of(NO_LABELS, self.dtype), Member(0, 1)
-            steps, losses = np.zeros((0, rules.COLUMNS)), np.zeros((0, 1))
-            arguments = (network, rows, nothing, NO_ORDER, steps, losses, work, member)
-            _EPOCHS[self.dtype] = entry_of(epoch, (*arguments, Descent(), NO_DROPOUT, math.inf))
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Compile the kernels that training needs, or load them from disk, after those that are asked for meanwhile."""
+        with epoch_compiled_aside(self.dtype, min(self.regime.threads, available_cpus())):
+            yield
+            self._layout = self._planned(self.chosen)
             compiled_shuffle()
+        compiled_epoch(self.dtype)
+
+    def compile(self) -> None:
+        """Compile the kernels that training needs, or load them from disk."""
+        with self.compiling():
+            return
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
@@ -192,8 +191,8 @@ class Engine:
         """
         network = network_of(self._layout, self._buffer)
         work = self._work_to_train(rows, repeated)
-        dropout, most = self.regime.dropout, self.regime.clip_norm
-        stride, others, run = self.steps_within(MULTIPLY_ADDS_PER_CALL), range(1, self.members), _EPOCHS[self.dtype]
+        run, dropout, most = compiled_epoch(self.dtype), self.regime.dropout, self.regime.clip_norm
+        stride, others = self.steps_within(MULTIPLY_ADDS_PER_CALL), range(1, self.members)
 
         with training(), ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -131,7 +131,11 @@ class Trainer:
         task, truth = task_of(self.options.task, y, count)
         weights = inputs.check_weights(sample_weight, count)
         engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
-        source = Samples(self._rows(matrix, engine.regime.spreads), truth, task.targets(truth, engine.dtype, weights))
+
+        def source() -> Samples:
+            rows, targets = self._rows(matrix, engine.regime.spreads), task.targets(truth, engine.dtype, weights)
+            return Samples(rows, truth, targets)
+
         return self._train(engine, task, source, validation_data, callbacks, state)
 
     def fit_stream(
@@ -147,14 +151,17 @@ class Trainer:
         stream : the rows; ``options.task`` must be its task's
         """
         engine = self._new_engine(stream.task, stream.sample(), min(self.options.batch_size, len(stream)))
-        source = stream.source(self._rows, engine.dtype)
+
+        def source() -> Source:
+            return stream.source(self._rows, engine.dtype)
+
         return self._train(engine, stream.task, source, validation_data, callbacks, state)
 
     def _train(
         self,
         engine: Engine,
         task: Task,
-        source: Source,
+        new_source: Callable[[], Source],
         validation_data: tuple[ArrayLike, ArrayLike] | None,
         callbacks: Iterable[Callback],
         state: TrainingState | None,
@@ -163,8 +170,9 @@ class Trainer:
         held_out = None if validation_data is None else self._held_out(validation_data, engine.sizes[0], task)
         standing, start = self._starting(engine, state)
         began = time.perf_counter()
-        engine.compile(source.rows)
-        engine.predictor.compile(source.rows)
+        with engine.compiling():
+            source = new_source()
+            engine.predictor.compile(source.rows)
         self.compile_seconds = time.perf_counter() - began
         for slot, numbers in enumerate(start):
             engine.write(numbers, slot)
@@ -319,6 +327,6 @@ class Trainer:
         data, count = self._rows(matrix), matrix.shape[0]
         targets = task.targets(task.encode(y, count), fitted.dtype, NO_WEIGHTS)
         engine = self._new_engine(task, matrix, min(GRADIENT_ROWS, count), rules.ACCUMULATE)
-        engine.compile(data)
+        engine.compile()
         with loss_and_gradient(engine, data, targets, count, task.loss_factor) as evaluate:
             return evaluate(fitted.read(), 2 * self.options.l2)

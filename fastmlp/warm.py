@@ -43,7 +43,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):
             rows = (sparse if engine.regime.visiting is ENTRIES else dense)[0]
-            engine.compile(rows)
+            engine.compile()
             engine.predictor.compile(rows)
             engine.predictor.compile(rows, single=True)
             _compile_for_larger_minibatches(engine)

@@ -63,6 +63,9 @@ def read_only_bytes(array: np.ndarray) -> np.ndarray:
     return data
 
 
+NO_ROWS = Rows(read_only_bytes(np.zeros(1, np.uint8)), NO_STARTS, NO_COLUMNS, 1, 1, 1.0, 0)
+
+
 @cache
 def gathering_address(gather, kind: np.dtype, dtype) -> int:
     """Return the address of a kernel that gathers numbers of some kind for a compute dtype."""

@@ -147,6 +147,12 @@ def entry_of(dispatcher, arguments: Sequence):
     return _compiled(dispatcher, tuple(map(numba.typeof, arguments))).entry_point
 
 
+def could_be_kept(dispatcher, arguments: Sequence) -> bool:
+    """Tell whether a kernel for the types of these arguments is not on disk, though there is a place for it."""
+    path = dispatcher._cache.path(tuple(map(numba.typeof, arguments)), dispatcher.targetctx.codegen())
+    return path is not None and not path.exists()
+
+
 @intrinsic
 def call(typing_context, address, *arguments):
     """``call(address, *arguments)``: run a kernel that returns nothing, known by its address only.
