@@ -63,7 +63,7 @@ def _is_readable_matrix(X: object, columns: int) -> bool:
         type(X) is np.ndarray
         and X.ndim == 2
         and X.shape[1] == columns
-        and X.shape[0] > 0
+        and len(X) > 0
         and X.dtype in READ_IN_PLACE
         and X.flags.carray
     )

@@ -25,6 +25,7 @@ LEAST_ROWS_PER_THREAD = 2 * BLOCK_ROWS
 class _Way:
     """How one kind of rows is predicted: the network's kernels for it, and memory of threads that have done so."""
 
+    sparse: bool
     plan: layout.Layout
     network: Network
     call: Any
@@ -39,7 +40,7 @@ class Predictor:
 
     def __init__(self, architecture: Architecture, buffer: NDArray[np.floating], members: int, threads: int) -> None:
         self._activation, self._sizes = architecture.activation_choice, architecture.sizes
-        self._buffer, self._members, self._threads = buffer, members, threads
+        self._buffer, self._dtype, self._members, self._threads = buffer, buffer.dtype, members, threads
         self._stride = max(1, MULTIPLY_ADDS_PER_CALL // forward_multiply_adds(self._sizes))
         self._ways: dict[tuple[bool, bool], _Way] = {}  # by whether rows are sparse, or only one
 
@@ -52,7 +53,7 @@ class Predictor:
 
         Where they were not, the numbers mean nothing.
         """
-        out = np.empty((count, self._sizes[-1]), self._buffer.dtype)
+        out = np.empty((count, self._sizes[-1]), self._dtype)
         way = self._way(rows, single=count == 1)
         if count < 2 * LEAST_ROWS_PER_THREAD or self._threads == 1:
             return out, self._run(way, rows, 0, count, probabilities, out)
@@ -70,41 +71,40 @@ class Predictor:
     def _run(
         self, way: _Way, rows: Rows, first: int, last: int, probabilities: bool, out: NDArray[np.floating]
     ) -> bool:
-        work, finite = self._take(way, rows), True
-        for start in range(first, last, self._stride):
-            end = min(start + self._stride, last)
-            finite &= way.call(way.network, rows, NO_ORDER, start, end, work, probabilities, out)
-        if not rows.starts.size:  # room for these entries need not be room for others
+        try:
+            work = way.idle.pop()
+        except IndexError:
+            work = self._new_work(way.plan, rows)
+        finite = True
+        while finite and first < last:
+            end = min(first + self._stride, last)
+            finite = way.call(way.network, rows, NO_ORDER, first, end, work, probabilities, out)
+            first = end
+        if not way.sparse:  # room for these entries need not be room for others
             way.idle.append(work)
         return finite
 
     def _way(self, rows: Rows, single: bool) -> _Way:
-        sparse = bool(rows.starts.size)
+        sparse = rows.starts.size > 0
         key = sparse, single and not sparse
-        way = self._ways.get(key)
-        if way is None:
+        try:
+            return self._ways[key]
+        except KeyError:
             way = self._ways[key] = self._new_way(rows, *key)
-        return way
+            return way
 
     def _new_way(self, rows: Rows, sparse: bool, single: bool) -> _Way:
-        dtype = self._buffer.dtype
+        dtype = self._dtype
         plan = layout.plan(self._sizes, 1 if single else BLOCK_ROWS, dtype, self._members, single)
         program.assemble_to_predict(plan, dtype, self._activation, sparse, single)
         network = network_of(plan, self._buffer)
         nothing = np.empty((0, self._sizes[-1]), dtype)
         work = self._new_work(plan, rows)
         call = entry_of(predict, (network, rows, NO_ORDER, 0, 0, work, True, nothing))
-        return _Way(plan, network, call)
-
-    def _take(self, way: _Way, rows: Rows) -> Workspace:
-        try:
-            return way.idle.pop()
-        except IndexError:
-            return self._new_work(way.plan, rows)
+        return _Way(sparse, plan, network, call)
 
     def _new_work(self, plan: layout.Layout, rows: Rows) -> Workspace:
-        dtype = self._buffer.dtype
         if rows.starts.size:
             entries = sparse.most_entries(rows, plan.batch_rows, repeated=False)
-            return new_workspace(plan, 1, sparse.new_lists(1, plan.batch_rows, 0, entries, dtype))
-        return new_workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_columns), dtype))
+            return new_workspace(plan, 1, sparse.new_lists(1, plan.batch_rows, 0, entries, self._dtype))
+        return new_workspace(plan, 1, new_matrices(1, (plan.batch_rows, plan.input_columns), self._dtype))

@@ -22,6 +22,7 @@ from fastmlp.kernels.zeros import mark_row
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
 """The kinds of numbers that are read as they lie in memory."""
 
+_BYTE = np.dtype(np.uint8)
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _ORDER = types.Array(types.int64, 1, "C")
 _INT = types.intp
@@ -58,8 +59,8 @@ def rows_of(X: np.ndarray, scale: float, dtype) -> Rows:
 
 def read_only_bytes(array: np.ndarray) -> np.ndarray:
     """Return the bytes of a C-ordered array, without a copy."""
-    data = np.frombuffer(array, np.uint8)
-    data.setflags(write=False)
+    data = np.frombuffer(array, _BYTE)
+    data.setflags(False)  # by name it takes twice as long
     return data
 
 
