@@ -31,15 +31,14 @@ class Epochs:
         """Return the order of rows (count * rows,) and the steps (count * minibatches, COLUMNS) of the next epochs."""
         course, estimator, optimizer = self._course, self._estimator, self._course.optimizer
         rows, per_epoch = course.count, len(self.steps)
-        orders, rates = np.empty((count, rows), np.int64), np.empty((count, 1))
-        steps = np.empty((count, per_epoch, COLUMNS))
+        steps, rates = np.empty((count, per_epoch, COLUMNS)), np.empty((count, 1))
         steps[...] = self.steps
-        drops = course.engine.regime.dropout != NO_DROPOUT
+        if course.engine.regime.dropout == NO_DROPOUT:
+            orders = optimizer.next_orders(count, estimator.shuffle)
+        else:
+            orders = np.concatenate([self._order_and_seeds(epoch) for epoch in steps])
         for e in range(count):
-            orders[e] = optimizer.next_order(estimator.shuffle)
             rates[e] = self.learning_rate = optimizer.learning_rate
-            if drops:
-                steps[e, :, SEED] = self._seeds(per_epoch)
             optimizer.end_epoch(estimator, estimator.t_ + (e + 1) * rows)
         if course.train_rows is not None:
             orders = course.train_rows[orders]
@@ -51,9 +50,15 @@ class Epochs:
         steps[:, :, SHRINKAGE] = rates * estimator.weight_decay
         return orders.reshape(-1), steps.reshape(-1, COLUMNS)
 
-    def _seeds(self, count: int) -> Floats:
-        """Draw what tells the steps' dropout apart; without it, scikit-learn's random numbers stay as they are."""
-        return np.asarray(self._course.optimizer.random.randint(0, 2**32, count, np.uint32), np.float64)
+    def _order_and_seeds(self, steps: Floats) -> NDArray[np.int64]:
+        """Return the order (1, rows) of an epoch, and draw what tells its steps' dropout apart.
+
+        Without dropout, scikit-learn's random numbers stay as they are.
+        """
+        optimizer = self._course.optimizer
+        order = optimizer.next_orders(1, self._estimator.shuffle)
+        steps[:, SEED] = optimizer.random.randint(0, 2**32, len(steps), np.uint32)
+        return order
 
     def _weigh(self, orders: NDArray[np.int64], steps: Floats) -> None:
         """Let rows count what they weigh among those of their minibatch."""

@@ -11,7 +11,7 @@ from fastmlp.engine import Engine
 from fastmlp.kernels import rules
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.rules import Descent
-from fastmlp.sampling import shuffle_order
+from fastmlp.sampling import shuffled_orders
 from fastmlp.schedule import correct_bias
 
 SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
@@ -52,11 +52,13 @@ class Optimizer:
         for slot in range(1, len(self.engine.slots)):
             self.engine.write(last.engine.read(slot), slot)
 
-    def next_order(self, shuffle: bool) -> Ints:
-        """Return the order of the next epoch: the last one shuffled, by the draws that scikit-learn makes."""
-        if shuffle:
-            shuffle_order(self.order, self.random._bit_generator)
-        return self.order
+    def next_orders(self, count: int, shuffle: bool) -> Ints:
+        """Return the orders (count, N) of the next epochs: each the last one shuffled, by scikit-learn's draws."""
+        if not shuffle:
+            return np.tile(self.order, (count, 1))
+        orders = shuffled_orders(self.order, count, self.random._bit_generator)
+        self.order = orders[-1].copy()
+        return orders
 
     def corrections(self, count: int, betas: tuple[float, float]) -> Floats | float:
         """Count the next steps, and return what multiplies their learning rates: of Adam, for its averages' bias."""

@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from fastmlp.kernels.jit import entry
+from fastmlp.kernels.jit import entry, part
 
 BLOCK = 256  # numbers drawn before their swaps
 
@@ -31,13 +31,9 @@ def _draw(typing_context, bits):
     return types.uint32(types.intp), generate
 
 
-@entry
-def shuffle(order, bits, drawn):
-    """Shuffle ``order`` (N,), int64 and C-ordered, in place; N is below 2^32.
-
-    bits: where the bitgen_t of a generator of NumPy's is, from which no other may draw meanwhile
-    drawn: (BLOCK,) uint32, overwritten
-    """
+@part
+def _shuffle_one(order, bits, drawn):
+    """Shuffle ``order`` (N,) in place."""
     mask = 1
     while mask < len(order) - 1:
         mask = 2 * mask + 1
@@ -54,3 +50,17 @@ def shuffle(order, bits, drawn):
             i, j = last - k, np.int64(drawn[k])
             order[i], order[j] = order[j], order[i]
         last -= count
+
+
+@entry
+def shuffle(orders, bits, drawn):
+    """Shuffle the first of ``orders`` (epochs, N), int64 and C-ordered, in place; each other is that before, shuffled.
+
+    N is below 2^32.
+    bits: where the bitgen_t of a generator of NumPy's is, from which no other may draw meanwhile
+    drawn: (BLOCK,) uint32, overwritten
+    """
+    for e in range(len(orders)):
+        for i in range(orders.shape[1] if e else 0):
+            orders[e, i] = orders[e - 1, i]
+        _shuffle_one(orders[e], bits, drawn)
