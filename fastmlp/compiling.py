@@ -28,6 +28,7 @@ from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.step import network_of, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, labels_of
+from fastmlp.threads import available_cpus
 
 Dtype = np.dtype[np.floating]
 
@@ -43,10 +44,9 @@ def compiled_epoch(dtype: Dtype) -> Any:
 
 
 @contextmanager
-def epoch_compiled_aside(dtype: Dtype, processes: int) -> Iterator[None]:
-    """Let another process compile the epoch meanwhile, if there may be two and it is not on the disk yet."""
-    helps = processes > 1 and dtype not in _EPOCHS and could_be_kept(epoch, _arguments(dtype))
-    helper = _helper(dtype) if helps else None
+def epoch_compiled_aside(dtype: Dtype, threads: int) -> Iterator[None]:
+    """Let another process compile the epoch meanwhile, if it is not on the disk yet and so many may run as threads."""
+    helper = _helper(dtype) if dtype not in _EPOCHS and _helps(dtype, threads) else None
     try:
         yield
         if helper:
@@ -55,6 +55,10 @@ def epoch_compiled_aside(dtype: Dtype, processes: int) -> Iterator[None]:
         if helper:
             helper.kill()
             helper.wait()
+
+
+def _helps(dtype: Dtype, threads: int) -> bool:
+    return min(threads, available_cpus()) > 1 and could_be_kept(epoch, _arguments(dtype))
 
 
 def _helper(dtype: Dtype) -> subprocess.Popen[bytes] | None:

@@ -27,7 +27,7 @@ from fastmlp.kernels.targets import Targets
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle
 from fastmlp.sharing import sharing_of, work_of
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, available_cpus, training
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
@@ -170,7 +170,7 @@ class Engine:
     @contextmanager
     def compiling(self) -> Iterator[None]:
         """Compile the kernels that training needs, or load them from disk, after those that are asked for meanwhile."""
-        with epoch_compiled_aside(self.dtype, min(self.regime.threads, available_cpus())):
+        with epoch_compiled_aside(self.dtype, self.regime.threads):
             yield
             self._layout = self._planned(self.chosen)
             compiled_shuffle()

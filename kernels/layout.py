@@ -10,6 +10,7 @@ for ever, since no gradient reaches them.
 """
 
 import itertools
+from collections import namedtuple
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -79,6 +80,7 @@ PANEL = _record(
     "squares",  # 0 where the sum of squared weights is not asked for
     "make_up",  # 0 but for sparse inputs
 )
+_Panel = namedtuple("_Panel", PANEL.names)  # the same as plain numbers, which Python reads sooner
 
 
 def matrix_type(dtype) -> types.Array:
@@ -309,7 +311,7 @@ def _stored(plan: Layout, l: int, buffer: np.ndarray) -> Iterator[tuple[slice, n
     """Yield the columns of each panel of layer l, its weights (rows, width) and biases (width,), as views."""
     layer = plan.layers[l]
     rows = int(layer["rows"])
-    for panel in plan.panels_of(layer):
-        j, width, weights, biases = (int(panel[name]) for name in ("column", "width", "weights", "biases"))
-        stored = buffer[weights : weights + rows * width].reshape(rows, width)
-        yield slice(j, j + width), stored, buffer[biases : biases + width]
+    for panel in map(_Panel._make, plan.panels_of(layer).tolist()):
+        weights = buffer[panel.weights : panel.weights + rows * panel.width].reshape(rows, panel.width)
+        biases = buffer[panel.biases : panel.biases + panel.width]
+        yield slice(panel.column, panel.column + panel.width), weights, biases
