@@ -45,8 +45,11 @@ def compiled_epoch(dtype: Dtype) -> Any:
 
 @contextmanager
 def epoch_compiled_aside(dtype: Dtype, threads: int) -> Iterator[None]:
-    """Let another process compile the epoch meanwhile, if it is not on the disk yet and so many may run as threads."""
-    helper = _helper(dtype) if dtype not in _EPOCHS and _helps(dtype, threads) else None
+    """Let another process compile the epoch meanwhile, if it is not on the disk yet.
+
+    threads: how many are allowed: with one, as on a single processor, there is no other process
+    """
+    helper = _helper(dtype) if dtype not in _EPOCHS and _could_help(dtype, threads) else None
     try:
         yield
         if helper:
@@ -57,7 +60,7 @@ def epoch_compiled_aside(dtype: Dtype, threads: int) -> Iterator[None]:
             helper.wait()
 
 
-def _helps(dtype: Dtype, threads: int) -> bool:
+def _could_help(dtype: Dtype, threads: int) -> bool:
     return min(threads, available_cpus()) > 1 and could_be_kept(epoch, _arguments(dtype))
 
 

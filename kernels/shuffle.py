@@ -33,7 +33,7 @@ def _draw(typing_context, bits):
 
 @part
 def _shuffle_one(order, bits, drawn):
-    """Shuffle ``order`` (N,) in place."""
+    """Shuffle ``order`` (N,) in place; bits and drawn are those of ``shuffle``."""
     mask = 1
     while mask < len(order) - 1:
         mask = 2 * mask + 1
@@ -54,9 +54,9 @@ def _shuffle_one(order, bits, drawn):
 
 @entry
 def shuffle(orders, bits, drawn):
-    """Shuffle the first of ``orders`` (epochs, N), int64 and C-ordered, in place; each other is that before, shuffled.
+    """Shuffle the first of ``orders`` in place; each of the others becomes the one before it, shuffled.
 
-    N is below 2^32.
+    orders: (epochs, N) int64, C-ordered, N below 2^32
     bits: where the bitgen_t of a generator of NumPy's is, from which no other may draw meanwhile
     drawn: (BLOCK,) uint32, overwritten
     """
