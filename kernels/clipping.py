@@ -15,12 +15,10 @@ from fastmlp.kernels.team import meet
 
 
 @kernel
-def apply_clipped(network, work, member, steps, step, most, descent):
+def apply_clipped(network, work, member, most, descent):
     """Apply the rule to gradients that were kept, shortened together to a norm of at most ``most``.
 
     Members must meet before anything reads the weights. Where the team was aborted, that meeting says so.
-
-    steps, step: do not matter; they do to ``parts.apply_parts``
     """
     if not meet(work.team, member.index, member.count):
         return

@@ -9,7 +9,6 @@ from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.parts import (
     descent_of_part,
-    is_left_for_later,
     network_of_part,
     noise_of_part,
     own_parts,
@@ -97,8 +96,7 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
         return False
     if me.index == 0:
         losses[step, p] = loss_of(mine, rows, steps[step, SHARE], steps[step, DECAY])
-    later = is_left_for_later(p, work.parts, member)
-    return backward(own, batch, rows, mine, me, noise, descent_of_part(work.parts, now), later)
+    return backward(own, batch, rows, mine, me, noise, descent_of_part(work.parts, now))
 
 
 @entry
@@ -122,7 +120,7 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
         for p in range(first, last):
             all_met = all_met and train_part(p, step, network, feed, losses, batch, work, member, now, dropout)
         if all_met and network.layers[0].apply_all != 0:
-            call(network.layers[0].apply_all, network, work, member, steps, step, most, now)
+            call(network.layers[0].apply_all, network, work, member, most, now)
             all_met = meet(work.team, member.index, member.count)
         if not all_met:
             break

@@ -4,8 +4,8 @@ The other way to share a minibatch is to share the units (kernels.step). Small d
 way, the activations of every layer instead of one gradient and the weights, and wait for one another at every layer.
 Into how many parts a minibatch falls does not depend on the number of members: gradients are added up part by part.
 
-The hidden layers' gradients of each member's last part are found at last, a panel at a time, as a member that is done
-with its own goes on with those of members who are behind.
+No member helps another with its parts: it would read minibatch, activations and gradients, and the owner would have to
+claim every line of them back before it can write the next. That gains 4% at best, and may cost far more (README).
 """
 
 import math
@@ -13,13 +13,13 @@ import math
 import numpy as np
 from numba import typeof, types
 
-from fastmlp.kernels.inputs import inputs_for, new_matrices
+from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_rows, weights_of
 from fastmlp.kernels.pieces import Member
-from fastmlp.kernels.rules import COLUMNS, FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
-from fastmlp.kernels.step import Network, Noise, Workspace, network_of, new_workspace, update_hidden_panel
-from fastmlp.kernels.team import give_back, gives_up, meet, offer, take, wait_a_little
+from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
+from fastmlp.kernels.step import Network, Noise, Workspace, network_of, new_workspace
+from fastmlp.kernels.team import meet
 from fastmlp.kernels.views import span
 
 ALONE = Member(0, 1)
@@ -91,7 +91,7 @@ def signature_to_apply(dtype) -> tuple[types.Type, ...]:
     smallest = plan((1, 1), 1, dtype, 1)
     network = network_of(smallest, np.zeros(smallest.size, dtype))
     work = new_workspace(smallest, 1, new_matrices(1, (1, 1), dtype), norms=True)
-    return tuple(map(typeof, (network, work, ALONE, np.zeros((1, COLUMNS)), 0, math.inf, Descent())))
+    return tuple(map(typeof, (network, work, ALONE, math.inf, Descent())))
 
 
 @part
@@ -100,51 +100,14 @@ def _apply_own(panel, numbers, work, member, descent):
     call(panel.apply, NOTHING, NOTHING, numbers, first, last, work.parts, 1.0, descent)
 
 
-@part
-def is_left_for_later(p, parts, member):
-    """Tell whether the hidden layers' gradients of part p are found in ``apply_parts``."""
-    return parts > 1 and p == own_parts(parts, member)[1] - 1
-
-
-@part
-def _find_what_is_left(network, work, owner, steps, step, member, descent):
-    """Find what is left of an owner's gradients, unless others do. False if the owner is not yet so far."""
-    panels = network.layers[len(network.layers) - 1].first_panel
-    p = own_parts(work.parts, owner)[1] - 1
-    _, rows = rows_of_part(p, work.parts, steps, step)
-    own, batch = network_of_part(p, network), inputs_for(work.inputs, owner.index)
-    mine = work_on_part(p, 0, work, owner)
-    while True:
-        number = take(work.team, member.index, owner.index, panels)
-        if number < 0 or number >= panels:
-            return number >= 0
-        update_hidden_panel(number, own, batch, rows, mine, descent)
-        give_back(work.team, owner.index)
-
-
-@part
-def _find_together(network, work, member, steps, step, descent):
-    """Find what is left of all members' gradients, one's own first."""
-    offer(work.team, member.index)
-    all_found, spins = False, 0
-    while not (all_found or gives_up(work.team)):
-        all_found = True
-        for places in range(member.count):
-            owner = Member((member.index + places) % member.count, member.count)
-            all_found &= _find_what_is_left(network, work, owner, steps, step, member, descent)
-        spins += 1
-        wait_a_little(spins)
-
-
 @kernel
-def apply_parts(network, work, member, steps, step, most, descent):
+def apply_parts(network, work, member, most, descent):
     """Apply the rule to the sum of all parts' gradients, for this member's share of the weights.
 
     Members must meet before anything reads the weights. Where the team was aborted, that meeting says so.
 
     most: does not matter; it does to ``clipping.apply_clipped``
     """
-    _find_together(network, work, member, steps, step, descent_of_part(work.parts, descent))
     if not meet(work.team, member.index, member.count):
         return
     of_biases = for_biases(descent)

@@ -256,22 +256,8 @@ def update_hidden(l, network, batch, rows, work, member, descent):
 
 
 @part
-def update_hidden_panel(p, network, batch, rows, work, descent):
-    """Apply the rule to panel p, of those of all hidden layers, and to its biases."""
-    l = 0
-    while p >= network.layers[l + 1].first_panel:
-        l += 1
-    layer = network.layers[l]
-    inputs, G, own = inputs_of(l, network, batch, work), gradients_of(layer, work), p - layer.first_panel
-    update_panel(layer, network, inputs, G, rows, own, all_of(whole_tiles(layer.inputs)), descent)
-    update_layer_biases(layer, network, G, rows, (own, own + 1), descent)
-
-
-@part
-def backward(network, batch, rows, work, member, noise, descent, later):
+def backward(network, batch, rows, work, member, noise, descent):
     """Compute all gradients, the last layer's first, and apply the rule. False if the team was aborted.
-
-    later: whether hidden layers are updated later, by ``update_hidden_panel``
 
     A layer is updated only after all members have sent its gradient further down: they read its weights for that. Those
     of the output layer that a member updates are the rows that only it has read. Before the first layer is updated all
@@ -286,6 +272,6 @@ def backward(network, batch, rows, work, member, noise, descent, later):
             update_output(network, batch, rows, work, member, descent)
         if output != 1 and not meet(work.team, member.index, member.count):
             return False
-        if l < output and not later:
+        if l < output:
             update_hidden(l, network, batch, rows, work, member, descent)
     return True
