@@ -11,7 +11,7 @@ from fastmlp.kernels.gather import READ_IN_PLACE, Rows, rows_of
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.threads import thread_limit
 
-ROWS_PER_CHECK = 4096
+NUMBERS_PER_CHECK = 1 << 20
 THREADS_FROM = 1 << 24  # bytes, which one thread reads in 2 ms
 
 
@@ -143,10 +143,10 @@ def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> tuple[int, i
 
     A few rows are looked at at a time, which needs no memory of the size of the array; of many, by several threads.
     """
-    limit = np.finfo(dtype).max
+    limit, rows = np.finfo(dtype).max, max(1, NUMBERS_PER_CHECK // max(1, array.shape[1]))
 
     def first_of(start: int) -> tuple[int, int] | None:
-        part = array[start : start + ROWS_PER_CHECK]
+        part = array[start : start + rows]
         if array.dtype == dtype and _has_finite_sum(part):
             return None
         good = np.abs(part) <= limit  # false for NaN too
@@ -155,7 +155,7 @@ def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> tuple[int, i
         row, column = np.argwhere(~good)[0]
         return start + int(row), int(column)
 
-    starts = range(0, len(array), ROWS_PER_CHECK)
+    starts = range(0, len(array), rows)
     if array.nbytes < THREADS_FROM:
         return next(filter(None, map(first_of, starts)), None)
     with ThreadPoolExecutor(thread_limit(None)) as pool:

@@ -90,14 +90,16 @@ def test_rows_of_many_entries_are_trained_on_as_dense_ones(batch_size, density, 
     X, y = sparse_rows(density=density)
     assert worth_skipping(X, 50) == is_skipped
     repeated = sparse.csr_array((np.repeat(X.data, 2) / 2, np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    mixed = np.lexsort((np.random.default_rng(0).random(X.nnz), np.repeat(np.arange(ROWS), np.diff(X.indptr))))
+    in_any_order = sparse.csr_array((X.data[mixed], X.indices[mixed], X.indptr), shape=X.shape)
     options = {"hidden": (50, 9), "epochs": 3, "batch_size": batch_size, "dtype": dtype, "l2": 0.01, "momentum": 0.9}
-    entries, twice, dense = (Trainer(**options) for _ in range(3))
+    dense = Trainer(**options)
     losses = dense.fit(X.toarray(), y).loss
-    assert entries.fit(X, y).loss == losses
-    assert twice.fit(repeated, y).loss == losses
-    for name, parameter in dense.parameters.items():
-        np.testing.assert_array_equal(entries.parameters[name], parameter)
-        np.testing.assert_array_equal(twice.parameters[name], parameter)
+    for rows in (X, repeated, in_any_order):
+        entries = Trainer(**options)
+        assert entries.fit(rows, y).loss == losses
+        for name, parameter in dense.parameters.items():
+            np.testing.assert_array_equal(entries.parameters[name], parameter)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
