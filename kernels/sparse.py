@@ -115,6 +115,16 @@ def ask_for_entries(data, numbers, order, r, rows):
         prefetch(numbers, 0, e)
 
 
+@part
+def column_of(data, e):
+    """Return the column of entry e. Numbers were checked, but who owns them may change them while they are trained on.
+
+    One beyond the matrix is then taken for 0: kernels write to the place of a column.
+    """
+    k = data.columns[e]
+    return k if 0 <= k < data.inputs else 0
+
+
 @kernel
 def copy_entries(kind, data, order, start, rows, inputs):
     """Copy the entries of rows ``order[start : start + rows]``, their numbers times ``scale``; further rows have none.
@@ -131,7 +141,7 @@ def copy_entries(kind, data, order, start, rows, inputs):
         lists.starts[0, r] = count
         for e in range(data.starts[row], data.starts[row + 1]):
             X[0, count, 0] = X.dtype.type(numbers[0, e]) * factor
-            lists.columns[0, count] = data.columns[e]
+            lists.columns[0, count] = column_of(data, e)
             lists.rows[0, count] = r
             count += 1
     for r in range(rows, lists.starts.shape[1]):
@@ -158,7 +168,7 @@ def spread_entries(kind, data, order, start, rows, inputs):
         ask_for_entries(data, numbers, order, start + r + ROWS_AHEAD, start + rows)
         row = row_number(order, start + r)
         for e in range(data.starts[row], data.starts[row + 1]):
-            k = data.columns[e]
+            k = column_of(data, e)
             X[r // BLOCK, k, r % BLOCK] += X.dtype.type(numbers[0, e]) * factor
             if marks:
                 mark(inputs, r, k)

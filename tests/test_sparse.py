@@ -275,3 +275,34 @@ print(int(status["VmHWM"].split()[0]) // 1024)
 def test_rows_are_never_made_dense():
     megabytes = int(run(NEVER_DENSE)[0])
     assert megabytes < 600
+
+
+CHANGES_ITS_ROWS = """
+import numpy as np
+from scipy import sparse
+from fastmlp import MLPClassifier, Trainer
+
+random = np.random.default_rng(0)
+y = np.arange(200) % 3
+for density in (0.01, 0.2):
+    X = sparse.random_array((200, 300), density=density, rng=random, format="csr")
+    X.indices = X.indices.astype(np.int32)
+    for column in (10**9, -(10**9), 300):
+
+        def change(figures):
+            X.indices[:] = column
+            X.indptr[1:] = y[:] = 10**9
+
+        kept = X.copy(), y.copy()
+        for model in (Trainer(hidden=(40,), epochs=3), MLPClassifier((40,), max_iter=3, callbacks=[change])):
+            if isinstance(model, Trainer):
+                model.fit(X, y, validation_data=(X, y), callbacks=[change])
+            else:
+                model.fit(X, y)
+            X, y = kept[0].copy(), kept[1].copy()
+print("alive")
+"""
+
+
+def test_a_callback_that_changes_the_rows_crashes_nothing():
+    assert "alive" in run(CHANGES_ITS_ROWS, PYTHONWARNINGS="ignore")[0]
