@@ -19,6 +19,7 @@ from numba.core.typed_passes import NopythonTypeInference
 from numba.extending import NativeValue, intrinsic, models, register_model, typeof_impl, unbox
 
 from fastmlp.kernels.cache import KernelCache
+from fastmlp.kernels.interrupt import Interrupt
 
 _RARELY = 100_000, 20, 20
 
@@ -109,7 +110,21 @@ def entry(function):
 def _kept(function, no_cpython_wrapper):
     dispatcher = numba.njit(**_OPTIONS, no_cpython_wrapper=no_cpython_wrapper)(function)
     dispatcher._cache = KernelCache(function)
+    dispatcher.compile = _uninterrupted(dispatcher.compile)
     return dispatcher
+
+
+def _uninterrupted(compile_kernel):
+    """Let a Ctrl-C wait until a kernel is compiled: llvmlite would take apart twice what it has just passed on."""
+
+    def compile_to_the_end(signature):
+        with Interrupt() as ctrl_c:
+            compiled = compile_kernel(signature)
+        if ctrl_c.was_pressed:
+            raise KeyboardInterrupt
+        return compiled
+
+    return compile_to_the_end
 
 
 @contextmanager

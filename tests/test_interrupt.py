@@ -59,3 +59,33 @@ def test_ctrl_c_ends_fit_and_leaves_a_usable_model(threads, hidden):
     assert result["finite"]
     assert set(result["predictions"]) <= {0, 1}
     assert result["epochs_again"] == 1
+
+
+# at a moment that cannot bear it: LLVM has taken a module in or apart, and llvmlite does not know yet
+WHILE_COMPILING = """
+import gc, signal
+import numpy as np
+from llvmlite.binding import ModuleRef
+from fastmlp import Trainer
+
+detach, pressed = ModuleRef.detach, []
+
+def press_and_detach(module):
+    if not pressed:
+        pressed.append(True)
+        signal.raise_signal(signal.SIGINT)
+    detach(module)
+
+ModuleRef.detach = press_and_detach
+X, y = np.eye(60, dtype=np.float32), np.arange(60) % 3
+try:
+    Trainer(hidden=(8,), epochs=1, threads=1).fit(X, y)
+except KeyboardInterrupt:
+    print("interrupted")
+gc.collect()
+print(len(Trainer(hidden=(8,), epochs=1, threads=1).fit(X, y).loss))
+"""
+
+
+def test_ctrl_c_while_a_kernel_is_compiled_waits_until_it_is(tmp_path):
+    assert finish(start(WHILE_COMPILING, NUMBA_CACHE_DIR=tmp_path))[0] == "interrupted\n1\n"

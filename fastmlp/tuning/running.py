@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.interrupt import Interrupt
+from fastmlp.kernels.interrupt import Interrupt
 from fastmlp.tuning.metric import Metric
 from fastmlp.tuning.plan import Plan
 from fastmlp.tuning.study import Search, keep, next_trial

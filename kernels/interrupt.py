@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
+
+# an alarm too: a program may raise by one again what was lost on its way (fastmlp.cli.interrupt)
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGALRM") if hasattr(signal, name)]
 
 
 class Interrupt:
@@ -18,20 +23,21 @@ class Interrupt:
     was_pressed = False
 
     def __enter__(self) -> Interrupt:
-        self._earlier = signal.getsignal(signal.SIGINT)
-        self._is_heeded = threading.current_thread() is threading.main_thread() and callable(self._earlier)
-        if self._is_heeded:
-            signal.signal(signal.SIGINT, self._press)
+        self._earlier: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if callable(handler := signal.getsignal(number)):
+                    self._earlier[number] = handler
+                    signal.signal(number, self._press)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._is_heeded:
-            signal.signal(signal.SIGINT, self._earlier)
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
 
     def _press(self, number: int, frame: FrameType | None) -> None:
-        assert callable(self._earlier)
         try:
-            self._earlier(number, frame)
+            self._earlier[number](number, frame)
         except KeyboardInterrupt:
             if self.was_pressed:
                 raise
