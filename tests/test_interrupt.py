@@ -66,7 +66,7 @@ WHILE_COMPILING = """
 import gc, signal
 import numpy as np
 from llvmlite.binding import ModuleRef
-from fastmlp import Trainer
+from fastmlp.kernels import matmul_bias
 
 detach, pressed = ModuleRef.detach, []
 
@@ -77,15 +77,15 @@ def press_and_detach(module):
     detach(module)
 
 ModuleRef.detach = press_and_detach
-X, y = np.eye(60, dtype=np.float32), np.arange(60) % 3
+one = np.ones((1, 1))
 try:
-    Trainer(hidden=(8,), epochs=1, threads=1).fit(X, y)
+    matmul_bias(one, one, np.ones(1))
 except KeyboardInterrupt:
     print("interrupted")
 gc.collect()
-print(len(Trainer(hidden=(8,), epochs=1, threads=1).fit(X, y).loss))
+print(matmul_bias(one, one, np.ones(1)))
 """
 
 
 def test_ctrl_c_while_a_kernel_is_compiled_waits_until_it_is(tmp_path):
-    assert finish(start(WHILE_COMPILING, NUMBA_CACHE_DIR=tmp_path))[0] == "interrupted\n1\n"
+    assert finish(start(WHILE_COMPILING, NUMBA_CACHE_DIR=tmp_path))[0] == "interrupted\n[[2.]]\n"
