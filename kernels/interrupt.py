@@ -15,9 +15,9 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGALRM") if hasattr(s
 class Interrupt:
     """A context in which the first Ctrl-C only sets ``was_pressed``; the next one raises KeyboardInterrupt as ever.
 
-    An exception would come in the middle of writing a trial down, or get lost in what Python calls as it lets go of an
-    object. A handler of the program's own is called, and heeded only if it raises KeyboardInterrupt. Other threads
-    than the main one never hear of Ctrl-C.
+    An exception would come in the middle of writing a trial down, or of what LLVM and llvmlite do to an object, or get
+    lost in what Python calls as it lets go of one. A handler of the program's own is called, and heeded only if it
+    raises KeyboardInterrupt. Other threads than the main one never hear of Ctrl-C.
     """
 
     was_pressed = False
