@@ -110,15 +110,18 @@ def entry(function):
 def _kept(function, no_cpython_wrapper):
     dispatcher = numba.njit(**_OPTIONS, no_cpython_wrapper=no_cpython_wrapper)(function)
     dispatcher._cache = KernelCache(function)
-    dispatcher.compile = _uninterrupted(dispatcher.compile)
+    dispatcher.compile = _undisturbed(dispatcher.compile)
     return dispatcher
 
 
-def _uninterrupted(compile_kernel):
-    """Let a Ctrl-C wait until a kernel is compiled: llvmlite would take apart twice what it has just passed on."""
+def _undisturbed(compile_kernel):
+    """Let garbage and a Ctrl-C wait until a kernel is compiled.
+
+    Between LLVM's taking a module in and llvmlite's noting it, an interrupt would let both take it apart.
+    """
 
     def compile_to_the_end(signature):
-        with Interrupt() as ctrl_c:
+        with Interrupt() as ctrl_c, _collecting_garbage_rarely():
             compiled = compile_kernel(signature)
         if ctrl_c.was_pressed:
             raise KeyboardInterrupt
@@ -143,8 +146,7 @@ def _collecting_garbage_rarely():
 
 def _compiled(dispatcher, signature: tuple) -> CompileResult:
     """Return what a dispatcher has compiled for these Numba types, once it has."""
-    with _collecting_garbage_rarely():
-        dispatcher.compile(signature)
+    dispatcher.compile(signature)
     return dispatcher.overloads[signature]
 
 
