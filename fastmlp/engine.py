@@ -18,7 +18,7 @@ from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, new_matrices
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, new_matrices
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
@@ -236,7 +236,7 @@ class Engine:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:
-            new = zeros.new_bits if regime.visiting is NONZEROS else new_matrices
+            new = zeros.new_bits if regime.visiting in (NONZEROS, SINGLES) else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         return new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
 

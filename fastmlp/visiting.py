@@ -1,15 +1,17 @@
 """How to train on a matrix: what of its inputs a first layer should visit, by what the data shows."""
 
 import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp.engine import Regime
 from fastmlp.inputs import is_sparse
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES
 from fastmlp.kernels.jit import Choice
-from fastmlp.kernels.zeros import GROUP, MOST_VISITED
+from fastmlp.kernels.zeros import GROUP, MOST_VISITED, MOST_VISITED_SINGLY, single_visit
 from fastmlp.threads import thread_limit
 
 SAMPLED_TILES = 64
@@ -37,25 +39,30 @@ def to_visit(X: Any, units: int) -> tuple[Choice, float | None]:
     """
     if is_sparse(X) and X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1]:
         return ENTRIES, X.nnz / X.shape[0]
-    if X is not None and worth_skipping(X, units):
-        return NONZEROS, None
-    return EVERYTHING, None
+    return EVERYTHING if X is None else _to_visit_of_dense(X, units), None
 
 
-def worth_skipping(X: Any, units: int) -> bool:
-    """Tell whether a first layer of so many units should visit only what is not zero in X (N, D).
+def _to_visit_of_dense(X: Any, units: int) -> Choice:
+    """Return what a first layer of so many units should visit of rows X (N, D) that minibatches of are dense.
 
     A sample of rows shows which share of the products would be left: forward, tiles of rows visit an input if one of
-    their rows is not zero there; updating, tiles of inputs visit a row likewise.
+    their rows is not zero there; updating, tiles of inputs visit a row likewise. Singly, each visits its own.
     """
     count, inputs = X.shape
     if units < FEWEST_UNITS or count < GROUP:
-        return False
+        return EVERYTHING
     tiles = min(SAMPLED_TILES, count // GROUP)
     rows = np.random.default_rng(0).permutation(np.linspace(0, count - 1, tiles * GROUP).astype(np.int64))
     sample = X[rows].toarray() if is_sparse(X) else X[rows]
     filled = np.zeros((len(rows), -(-inputs // GROUP) * GROUP), bool)
     filled[:, :inputs] = sample != 0
-    forward = filled.reshape(tiles, GROUP, -1).any(axis=1).mean()
-    update = filled.reshape(len(rows), -1, GROUP).any(axis=2).mean()
-    return bool((forward + update) / 2 < MOST_VISITED)
+    forward, update = (_share_in_groups(matrix) for matrix in (filled, filled.T))
+    in_groups, singly = (forward + update) / 2, filled[:, :inputs].mean() * single_visit(inputs)
+    if singly < min(in_groups, MOST_VISITED_SINGLY):
+        return SINGLES
+    return NONZEROS if in_groups < MOST_VISITED else EVERYTHING
+
+
+def _share_in_groups(filled: NDArray[np.bool_]) -> float:
+    """Return the share of places that are visited, if GROUP rows visit a place where any of them is filled."""
+    return float(reduce(np.logical_or, (filled[k::GROUP] for k in range(GROUP))).mean())

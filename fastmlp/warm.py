@@ -1,5 +1,6 @@
 """Compiling ahead of time, so that no later fit waits."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -13,11 +14,14 @@ from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import program, rules
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.update import MOST_ROWS
+from fastmlp.kernels.zeros import single_visit
 from fastmlp.options import ACTIVATIONS, DTYPES
+
+_KINDS = [EVERYTHING, NONZEROS, ENTRIES, *([SINGLES] if single_visit(1) < math.inf else [])]
 
 
 def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) -> float:
@@ -60,7 +64,7 @@ def _compile_for_larger_minibatches(engine: Engine) -> None:
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     """Yield networks that between them need every kernel: a network for each that depends on what differs."""
-    for rule, units, visiting in product(rules.SLOTS, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
+    for rule, units, visiting in product(rules.SLOTS, _units(dtype), _KINDS):
         plain = Regime(1, rule, 1, visiting, squares=visiting is not ENTRIES)
         yield from _networks(dtype, units, plain)
         if everything and rule is not rules.ACCUMULATE:
@@ -68,7 +72,7 @@ def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     for loss in program.LOSSES:
         yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, rules.SGD, 1))
     others = [name for name in ACTIVATIONS if everything and name != "relu"]
-    for name, units, visiting in product(others, _units(dtype), (EVERYTHING, NONZEROS, ENTRIES)):
+    for name, units, visiting in product(others, _units(dtype), _KINDS):
         yield from _networks(dtype, units, Regime(1, rules.SGD, 1, visiting), name)
 
 

@@ -11,8 +11,9 @@ from fastmlp.kernels.jit import Choice, part
 from fastmlp.kernels.layout import blocks_type, height_of_blocks, round_up
 from fastmlp.kernels.shape import LINE_BYTES
 
-EVERYTHING, NONZEROS, ENTRIES = map(Choice, ("everything", "nonzeros", "entries"))
-"""How the first layer visits its inputs: all of them, those that are not zero, or the entries of sparse rows."""
+EVERYTHING, NONZEROS, SINGLES, ENTRIES = map(Choice, ("everything", "nonzeros", "singles", "entries"))
+"""How the first layer visits its inputs: all of them, those that are not zero, in groups of 4 or each by itself
+(kernels.zeros), or the entries of sparse rows."""
 
 
 class Inputs(NamedTuple):

@@ -11,6 +11,7 @@ from fastmlp.kernels.prefetch import claim
 from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, outer, stack, store, zeros
+from fastmlp.kernels.views import blocks_as_rows, place_in_blocks
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
@@ -59,6 +60,35 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 Z = outer(Z, inputs.X, i, k, W, k, 0)
+        _finish(choice, Z, A, G, i, j)
+
+
+@part
+def _add_nonzeros(Z, X, bits_of, i, W):
+    for word in range(bits_of.shape[1]):
+        bits = bits_of[i, word]
+        while bits != NONE:
+            k = word * WORD + lowest_bit(bits)
+            bits &= bits - ONE
+            row, column = place_in_blocks(i, k)
+            Z = outer(Z, X, row, column, W, k, 0)
+    return Z
+
+
+@kernel
+def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+    """As ``affine_nonzero``, each row visiting what is not zero in itself; shape: one row and the panel's vectors."""
+    bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
+    for i in range(first, last, BLOCK):
+        ask_for(ahead, (i - first) // BLOCK, (last - first) // BLOCK)
+        Z = stack(
+            (
+                _add_nonzeros(bias, X, bits_of, i, W),
+                _add_nonzeros(bias, X, bits_of, i + 1, W),
+                _add_nonzeros(bias, X, bits_of, i + 2, W),
+                _add_nonzeros(bias, X, bits_of, i + 3, W),
+            )
+        )
         _finish(choice, Z, A, G, i, j)
 
 

@@ -10,11 +10,19 @@ from fastmlp.kernels.activation import OUTPUT
 from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.gather import Ahead
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, inputs_type
+from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import Layout, Panel, blocks_type, matrix_type, tile_shape
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
-from fastmlp.kernels.matmul import affine, affine_entries, affine_lean, affine_nonzero, backprop, transpose_rows
+from fastmlp.kernels.matmul import (
+    affine,
+    affine_entries,
+    affine_lean,
+    affine_nonzero,
+    affine_singles,
+    backprop,
+    transpose_rows,
+)
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
 from fastmlp.kernels.rules import KEEP, Descent
 from fastmlp.kernels.shape import Shape
@@ -31,8 +39,9 @@ from fastmlp.kernels.update import (
     update_entries,
     update_large,
     update_nonzero,
+    update_singles,
 )
-from fastmlp.kernels.zeros import GROUP, mark_groups
+from fastmlp.kernels.zeros import GROUP, mark_columns, mark_groups
 
 _INT = types.intp
 _INTS = types.Array(types.int64, 1, "C")
@@ -49,6 +58,7 @@ def _panel(dtype):
 _KERNELS = {
     EVERYTHING: (affine, update),
     NONZEROS: (affine_nonzero, update_nonzero),
+    SINGLES: (affine_singles, update_singles),
     ENTRIES: (affine_entries, update_entries),
 }
 
@@ -127,6 +137,8 @@ def _to_visit(chosen: Program, dtype) -> dict[str, int]:
     inputs = inputs_type(dtype)
     if chosen.visiting is NONZEROS:
         return {"mark": address_of(mark_groups, (inputs, _INT, _INT))}
+    if chosen.visiting is SINGLES:
+        return {"mark": address_of(mark_columns, (inputs, _INT, _INT))}
     if chosen.visiting is ENTRIES:
         network, _, member, *_ = signature_to_apply(dtype)
         return {
@@ -148,6 +160,8 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, is_first: bool,
     """Return the kernels of a panel of so many vectors."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
     visiting, rule = chosen.visiting if is_first else EVERYTHING, _rule_of_tiles(chosen)
+    if visiting is SINGLES and vectors == 1:  # a single sum would wait for itself at each visit
+        visiting = EVERYTHING
     forward, backward = _KERNELS[visiting]
     if large and backward is update:
         backward = update_large

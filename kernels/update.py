@@ -12,8 +12,8 @@ from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
-from fastmlp.kernels.views import matrix
-from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, group_bits_of
+from fastmlp.kernels.views import blocks_as_rows, matrix, place_in_blocks
+from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of
 
 MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
@@ -98,7 +98,7 @@ def is_large(rows: int) -> bool:
 @kernel
 def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update``, visiting only the rows that ``kernels.zeros`` has marked."""
-    XT, bits_of = inputs.X.T, group_bits_of(inputs)
+    XT, bits_of = inputs.X.T, column_bits_of(inputs)
     for i in range(first, last, GROUP):
         dW = zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
@@ -107,6 +107,22 @@ def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 dW = outer(dW, XT, i, k, G, k, j)
+        descend(rule, shape, dW, panel, i, descent)
+
+
+@kernel
+def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update_nonzero``, each input visiting the rows where itself is not zero; shape: one row and the vectors."""
+    X, bits_of = blocks_as_rows(inputs.X), column_bits_of(inputs)
+    for i in range(first, last):
+        dW = zeros(shape, G)
+        for word in range((depth + WORD - 1) // WORD):
+            bits = bits_of[word, i]
+            while bits != NONE:
+                k = word * WORD + lowest_bit(bits)
+                bits &= bits - ONE
+                row, column = place_in_blocks(k, i)
+                dW = outer(dW, X, row, column, G, k, j)
         descend(rule, shape, dW, panel, i, descent)
 
 

@@ -8,6 +8,9 @@ from numba.extending import intrinsic, overload
 
 from fastmlp.kernels.addresses import index
 from fastmlp.kernels.jit import part
+from fastmlp.kernels.shape import BLOCK
+
+BLOCK_BITS = BLOCK.bit_length() - 1
 
 
 def generate_view(array_type, context, builder, pointer, start, *shape):
@@ -88,3 +91,10 @@ def _row_of(M, i):
 def blocks_as_rows(M):
     """Return a matrix in blocks as one without, each block a row of it."""
     return matrix(M, 0, M.shape[0], M.shape[1] * M.shape[2])
+
+
+@part
+def place_in_blocks(i, k):
+    """Return where number (i, k) of a matrix in blocks is in ``blocks_as_rows``: the row and the column there."""
+    # a division would allow for negative numbers
+    return i >> BLOCK_BITS, (k << BLOCK_BITS) + (i & (BLOCK - 1))

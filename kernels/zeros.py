@@ -4,17 +4,22 @@ Forward, a tile of 4 rows visits only the inputs where one of the rows is not ze
 all numbers are not zero); updating, a tile of 4 neighbouring inputs visits only the rows where one of them is not zero
 (28%). What is left out would add 0 * w: the sums are the same, bit for bit.
 
+Or each row visits what is not zero in itself, and each input likewise. That is fewer numbers, where zeros are scattered
+far fewer, but weights or gradients are read for each alone (``single_visit``).
+
 What to visit is marked by bits, 64 to a word. Bit k of ``row_bits[i, w]`` stands for ``X[i, w * 64 + k]``. Of a group
 of 4 neighbouring inputs, 4 g to 4 g + 3, the rows where any is not zero are bits too: that of row i is bit i % 64 of
-``group_bits[i // 64, g]``.
+``column_bits[i // 64, g]``. Where inputs are visited singly, each stands for itself there: ``column_bits[i // 64, k]``.
 """
+
+import math
 
 import numpy as np
 
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
-from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
 from fastmlp.kernels.tile import count_bits, nonzero_word
 from fastmlp.kernels.views import matrix, matrix_of
 
@@ -26,6 +31,9 @@ ONE = np.uint64(1)
 NONE = np.uint64(0)
 MOST_VISITED = 0.6
 """Where more than this share of the inputs would be visited, all are: a visit takes a quarter longer than a product."""
+MOST_VISITED_SINGLY = 0.85
+"""The same where each is visited by itself, as ``single_visit`` counts."""
+_FIRST_CACHE = 32 << 10  # bytes
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _BITS = Choice("uint64")
 
@@ -34,8 +42,8 @@ def new_bits(members: int, shape: tuple[int, int], dtype) -> Inputs:
     """Return memory for minibatches with their bits, for each member of a team."""
 
     def bytes_for_bits(rows: int, columns: int) -> int:
-        words, group_words = ceil_div(columns, WORD), ceil_div(columns, GROUP * WORD)
-        return 8 * (rows * words + ceil_div(rows, WORD) * group_words * WORD)
+        words = ceil_div(columns, WORD)
+        return 8 * (rows * words + ceil_div(rows, WORD) * words * WORD)
 
     return new_inputs(members, shape, dtype, bytes_for_bits)
 
@@ -48,11 +56,11 @@ def row_bits_of(inputs):
 
 
 @part
-def group_bits_of(inputs):
-    """Return the bits of the groups of inputs, (B / 64, D / 4) uint64, the latter in whole words of groups."""
+def column_bits_of(inputs):
+    """Return the bits of the columns, or of groups of them, (B / 64, D) uint64, the latter in whole words."""
     rows, columns = inputs.X.shape[0] * BLOCK, inputs.X.shape[1]
-    words, group_words = (columns + WORD - 1) // WORD, (columns + GROUP * WORD - 1) // (GROUP * WORD)
-    return matrix_of(_BITS, inputs.visits, rows * words, (rows + WORD - 1) // WORD, group_words * WORD)
+    words = (columns + WORD - 1) // WORD
+    return matrix_of(_BITS, inputs.visits, rows * words, (rows + WORD - 1) // WORD, words * WORD)
 
 
 @part
@@ -77,6 +85,16 @@ def bits_of_tile(shape, X, i, first, columns):
     return bits & (_ALL >> np.uint64(WORD - count))
 
 
+def single_visit(columns: int) -> float:
+    """Return how many times a product's time it takes to visit one of so many inputs by itself (measured: README).
+
+    The first cache holds a panel's weights, or it does not. Without AVX-512 nothing is gained beside groups: infinite.
+    """
+    if VECTOR_BYTES < 64:
+        return math.inf
+    return 1.3 if columns * 4 * VECTOR_BYTES <= _FIRST_CACHE else 2.0
+
+
 @part
 def has_many_zeros(shape, X, i, columns):
     """Tell whether it is worth leaving out what is zero in all rows of the tile at row i."""
@@ -98,7 +116,7 @@ def mark_row(data, i, inputs, r):
         bits[r, w] = nonzero_word(data, i, w * WORD)
     for w in range(words, bits.shape[1]):
         bits[r, w] = NONE
-    if words and rest:
+    if rest and (i + 1) * columns >= WORD:  # the word that ends with the row may begin in the one before
         bits[r, words] = nonzero_word(data, i, columns - WORD) >> np.uint64(WORD - rest)
     elif rest:
         for k in range(columns):
@@ -140,9 +158,9 @@ def mark_groups(inputs, rows, step):
 
     step: does not matter; it does to ``sparse.link_columns``
     """
-    row_bits, group_bits = row_bits_of(inputs), group_bits_of(inputs)
+    row_bits, group_bits = row_bits_of(inputs), column_bits_of(inputs)
     for first in range(0, rows, WORD):
-        for w in range(group_bits.shape[1] // WORD):
+        for w in range((row_bits.shape[1] + GROUP - 1) // GROUP):
             block = group_bits[first // WORD, w * WORD : (w + 1) * WORD]
             for r in range(WORD):
                 block[r] = NONE
@@ -150,6 +168,18 @@ def mark_groups(inputs, rows, step):
                 shift = np.uint64(v % GROUP * (WORD // GROUP))
                 for r in range(min(rows - first, WORD)):
                     block[r] |= any_of_groups(row_bits[first + r, v]) << shift
+            _transpose(block)
+
+
+@kernel
+def mark_columns(inputs, rows, step):
+    """Set the bits of the columns, each by itself, from those of the first rows, as ``mark_groups`` those of groups."""
+    row_bits, column_bits = row_bits_of(inputs), column_bits_of(inputs)
+    for first in range(0, rows, WORD):
+        for w in range(row_bits.shape[1]):
+            block = column_bits[first // WORD, w * WORD : (w + 1) * WORD]
+            for r in range(WORD):
+                block[r] = row_bits[first + r, w] if first + r < rows else NONE
             _transpose(block)
 
 

@@ -10,8 +10,9 @@ from registry import DTYPES
 from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
+from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES
 from fastmlp.sharing import sharing_of
-from fastmlp.visiting import worth_skipping
+from fastmlp.visiting import to_visit
 
 pytestmark = pytest.mark.usefixtures("nan_memory")
 every_depth = pytest.mark.parametrize("hidden", ONE_OF_EACH_DEPTH, ids=str)
@@ -106,12 +107,25 @@ def test_a_rate_that_falls_with_each_minibatch():
 
 @pytest.mark.parametrize("batch_size", [1, 30, 64, 65, 100, 200])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_inputs_that_are_mostly_zero(batch_size, dtype):
-    # enough zeros for tiles to skip them; batches within and beyond the 64 rows of a word of bits
+@pytest.mark.parametrize(("visiting", "single_visit"), [(NONZEROS, np.inf), (SINGLES, 1.0)])
+def test_inputs_that_are_mostly_zero(visiting, single_visit, batch_size, dtype, monkeypatch):
+    # both ways to skip them, whichever this processor is faster with; batches within and beyond a word's 64 rows
+    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
     start, X, y = network_and_data((50,), rows=200, inputs=130)
     X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
-    assert worth_skipping(X, 50)
+    assert to_visit(X, 50)[0] is visiting
     assert_same_training(start, X, y, (50,), dtype, batch_size, epochs=1, learning_rate=0.02)
+
+
+@pytest.mark.parametrize("inputs", [1, 5, 33, 63, 64, 65, 200])
+@pytest.mark.parametrize("single_visit", [np.inf, 1.0])
+def test_rows_of_any_length_that_are_mostly_zero(single_visit, inputs, monkeypatch):
+    # in random order, so that the first row of all comes anywhere
+    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
+    start, X, y = network_and_data((50,), rows=200, inputs=inputs)
+    X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
+    assert to_visit(X, 50)[0] is not EVERYTHING
+    assert_same_training(start, X, y, (50,), "float32", batch_size=30, epochs=2, learning_rate=0.02)
 
 
 def test_no_penalty():

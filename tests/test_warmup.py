@@ -57,7 +57,9 @@ predictor.Predictor._run = lambda self, way, rows, first, last, probabilities, o
 if sys.argv[1:] == ["fits"]:
     random = np.random.default_rng(0)
     X = (random.random((600, 30)) * (random.random((600, 30)) >= 0.9)).astype("float32")
-    y, forms = np.arange(600) % 3, [X, X + 1, *(sparse.csr_array(some) for some in (X, X * (X > 0.5), X + 1))]
+    side_by_side = (X + 1) * (np.arange(30) < 8)  # zeros are skipped in groups there, wherever singly elsewhere
+    forms = [X, X + 1, side_by_side, *(sparse.csr_array(some) for some in (X, X * (X > 0.5), X + 1))]
+    y = np.arange(600) % 3
     options = [{"activation": activation} for activation in ACTIVATIONS]
     options += [{"dropout": 0.5}, {"input_dropout": 0.5}, {"alpha": 0.0}]
     options += [{"clip_norm": 1.0, **solver} for solver in ({}, {"solver": "sgd"}, {"solver": "sgd", "momentum": 0.0})]
