@@ -159,21 +159,15 @@ def all_of(count):
 
 
 @part
-def whole_tiles(rows):
-    """Return so many rows, rounded up to whole tiles."""
-    return (rows + ROWS - 1) // ROWS * ROWS
-
-
-@part
-def share_of_rows(count, member, members):
-    """Return a member's range of rows, in whole tiles; the last may reach beyond ``count``."""
-    first, last = share(whole_tiles(count) // ROWS, member, members)
-    return first * ROWS, last * ROWS
+def share_of_rows(count, member, members, height=ROWS):
+    """Return a member's range of ``count`` rows, whole tiles of some height, or blocks, but for the last."""
+    first, last = share((count + height - 1) // height, member, members)
+    return first * height, min(last * height, count)
 
 
 def rows_of_largest_part(rows: int, parts: int) -> int:
-    """Return how many rows the largest of a minibatch's parts has, if they share it as ``share_of_rows`` does."""
-    return rows if parts == 1 else ceil_div(ceil_div(rows, ROWS), parts) * ROWS
+    """Return how many rows the largest of a minibatch's parts has, if they share its blocks."""
+    return rows if parts == 1 else ceil_div(ceil_div(rows, BLOCK), parts) * BLOCK
 
 
 def lanes(dtype) -> int:

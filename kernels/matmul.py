@@ -31,12 +31,12 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     inputs: with X (>= last, >= depth) and A (>= last, >= j + width) in blocks; W: (>= depth, width) and b: (1, width)
         C-ordered; all of one dtype; A overlaps none of the others
     G: (>= last, >= j + width), where Z or A is kept for the gradient; A is not written for OUTPUT
-    first, last: whole tiles; rows of X beyond the minibatch may hold anything
+    first, last: the last tile may reach beyond ``last``; rows of X beyond the minibatch may hold anything
     ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
-        ask_for(ahead, (i - first) // shape.rows, (last - first) // shape.rows)
+        ask_for(ahead, i - first, i - first + shape.rows, last - first)
         claim(shape, G, i, j)
         if hands_on(choice):
             claim(shape, A, i, j)
@@ -52,7 +52,7 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
     bias = load_row(shape, b, 0, 0)
     bits_of = row_bits_of(inputs)
     for i in range(first, last, GROUP):
-        ask_for(ahead, (i - first) // GROUP, (last - first) // GROUP)
+        ask_for(ahead, i - first, i - first + GROUP, last - first)
         Z = bias
         for word in range(bits_of.shape[1]):
             bits = any_of_tile(bits_of, i, word)
@@ -80,7 +80,7 @@ def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
     """As ``affine_nonzero``, each row visiting what is not zero in itself; shape: one row and the panel's vectors."""
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
     for i in range(first, last, BLOCK):
-        ask_for(ahead, (i - first) // BLOCK, (last - first) // BLOCK)
+        ask_for(ahead, i - first, i - first + BLOCK, last - first)
         Z = stack(
             (
                 _add_nonzeros(bias, X, bits_of, i, W),
@@ -145,7 +145,7 @@ def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
 def backprop(shape, choice, G_next, WT, G, j, rows, depth):
     """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(Z[:rows, j : j + width])``.
 
-    shape, choice: as in ``affine``; rows: whole tiles
+    shape, choice: as in ``affine``; the last tile may reach beyond ``rows``
     G_next: (>= rows, >= depth) the gradient of the next layer's weighted inputs
     WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
     G: (>= rows, >= j + width); on entry it holds what ``affine`` has kept; it overlaps none of the others

@@ -18,6 +18,7 @@ from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_rows, weights_of
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
+from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.step import Network, Noise, Workspace, network_of, new_workspace
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.views import span
@@ -44,8 +45,8 @@ def rows_of_part(p, parts, steps, step):
     if step == steps.shape[0]:
         return 0, 0
     start, rows = int(steps[step, FIRST]), int(steps[step, ROWS_OF_STEP])
-    first, last = share_of_rows(rows, p, parts)
-    return start + first, min(last, rows) - first
+    first, last = share_of_rows(rows, p, parts, BLOCK)
+    return start + first, last - first
 
 
 @part

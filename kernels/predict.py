@@ -5,7 +5,7 @@ import math
 from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
-from fastmlp.kernels.layout import all_of, whole_tiles
+from fastmlp.kernels.layout import all_of
 from fastmlp.kernels.step import apply_layer, gradients_of
 from fastmlp.kernels.views import blocks_as_rows
 
@@ -38,9 +38,8 @@ def predict(network, data, order, first, last, work, probabilities, out):
         call(data.gather, NOTHING, data, order, start, rows, batch)
         if data.starts.size == 0:
             finite &= all_finite(batch.X, rows, data.inputs)
-        tiles = rows if block == 1 else whole_tiles(rows)
         for l in range(len(network.layers)):
-            apply_layer(l, network, batch, work, all_of(tiles), nothing)
+            apply_layer(l, network, batch, work, all_of(rows), nothing)
         Z, classes = gradients_of(network.layers[outputs], work), network.layers[outputs].units
         if probabilities:
             call(network.layers[outputs].probabilities, NOTHING, Z, rows, classes)

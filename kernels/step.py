@@ -26,7 +26,6 @@ from fastmlp.kernels.layout import (
     share_of_rows,
     values,
     weights_of,
-    whole_tiles,
 )
 from fastmlp.kernels.pieces import next_piece, offer_pieces, own_panels
 from fastmlp.kernels.shape import BLOCK
@@ -101,10 +100,7 @@ def inputs_of(l, network, batch, work):
 
 @part
 def apply_panel(l, network, batch, work, p, rows, ahead):
-    """Compute panel p of the columns, for a range of rows, of the activations of layer l, and ask for rows ahead.
-
-    rows: whole tiles
-    """
+    """Compute panel p of the columns, for a range of rows, of the activations of layer l, and ask for rows ahead."""
     layer, panel = network.layers[l], panel_of(network, network.layers[l], p)
     A, G = activations_of(layer, work), gradients_of(layer, work)
     inputs = inputs_of(l, network, batch, work)
@@ -166,13 +162,12 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     layer = network.layers[l]
     Z = gradients_of(layer, work)
     first, last = share_of_rows(rows, member.index, member.count)
-    end = min(last, rows)
-    ask_for_targets(targets, order, start + first, start + end, layer.units)
+    ask_for_targets(targets, order, start + first, start + last, layer.units)
     if member.count > 1:
         blocks = blocks_as_rows(inputs_of(l, network, batch, work).X)
-        ask_for_rows(blocks, first // BLOCK, (end + BLOCK - 1) // BLOCK, layer.inputs * BLOCK)
+        ask_for_rows(blocks, first // BLOCK, (last + BLOCK - 1) // BLOCK, layer.inputs * BLOCK)
     apply_layer(l, network, batch, work, (first, last), ahead)
-    call(layer.loss, Z, targets, order, start, first, end, layer.units, scale, work.losses)
+    call(layer.loss, Z, targets, order, start, first, last, layer.units, scale, work.losses)
     if work.squares.size:
         sum_own_squares(network, work, member)
 
@@ -203,7 +198,7 @@ def backprop_layer(l, network, rows, work, member, noise):
         for q in range(following.panels):
             other = panel_of(network, following, q)
             call(layer.transpose, values(weights_of(network, following, other), 0), j, width, WT, other.column)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, j, whole_tiles(rows), following.units)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, j, rows, following.units)
     drop_own(l, network, layer.drop_gradients, G, rows, member, noise)
 
 

@@ -60,7 +60,7 @@ def _add_products(shape, dW, XT, i, G, j, begin, end):
 def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """Apply the rule to rows first..last of a panel of weights, with the gradient ``X[:depth].T G[:depth, j:]``.
 
-    shape: of the tiles, with the panel's vectors; first, last: multiples of its rows
+    shape: of the tiles, with the panel's vectors; first: a multiple of its rows; the last tile may end beyond ``last``
     inputs: with X (>= depth, >= last) the layer's inputs, in blocks; G: (>= depth, >= j + width) the gradient of Z
     panel: weights (rows >= last, width), overlapping neither
     """

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPRegressor
-from fastmlp.kernels.layout import ROWS
+from fastmlp.kernels.shape import BLOCK
 from fastmlp.sharing import sharing_of
 
 EPOCHS, RATE, ALPHA = 4, 0.05, 0.01
@@ -38,7 +38,7 @@ def factors(seed, layer, shape, rate):
 
 def factors_of_parts(parts, seed, layer, shape, rate):
     """The same of a minibatch that is trained in parts, each with a seed and rows of its own."""
-    bounds = [min(shape[0], -(-shape[0] // ROWS) * p // parts * ROWS) for p in range(parts + 1)]
+    bounds = [min(shape[0], -(-shape[0] // BLOCK) * p // parts * BLOCK) for p in range(parts + 1)]
     sizes = np.diff(bounds)
     return np.vstack([factors(int(seed) + p, layer, (size, shape[1]), rate) for p, size in enumerate(sizes)])
 
