@@ -10,7 +10,7 @@ from fastmlp.kernels.layout import ceil_div, round_up
 from fastmlp.kernels.shape import BLOCK, LINE_BYTES
 
 HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 20  # bytes: whole ones for less cost short fits more than they gain
-GAP_BYTES = 1 << 16
+GAP_BYTES, GAP_ROWS = 1 << 16, 20  # what is left between members is the larger of these; not more rows than they have
 SLACK_BYTES = 512  # 64 numbers of float64, which are looked at together (kernels.zeros)
 
 
@@ -19,20 +19,20 @@ def aligned(shape, dtype) -> np.ndarray:
 
     SLACK_BYTES behind them may be read.
     """
-    count, item = math.prod(shape), np.dtype(dtype).itemsize
-    memory, boundary = _memory(count * item + SLACK_BYTES)
-    skip = -memory.ctypes.data % boundary
-    return memory[skip : skip + count * item].view(dtype).reshape(shape)
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return _zeros(shape, dtype, in_huge_pages=size >= HUGE_FROM)
 
 
 def aligned_for_each(members: int, shape, dtype) -> np.ndarray:
     """Return zeros (members, >= shape[0], ...): memory of their own for each, with a gap after each one's rows.
 
-    Processors fetch ahead of what they read, past the end: without a gap, what another member is about to write.
+    Processors fetch ahead of what they read, past the end: without a gap, what another member is about to write. Where
+    a tile reads a piece of each row, that is many rows ahead.
     """
     row_bytes = math.prod(shape[1:]) * np.dtype(dtype).itemsize
-    gap = ceil_div(GAP_BYTES, row_bytes) if members > 1 and row_bytes * shape[0] else 0
-    return aligned((members, shape[0] + gap, *shape[1:]), dtype)
+    size = members * shape[0] * row_bytes
+    gap = max(min(GAP_ROWS, shape[0] - 1), ceil_div(GAP_BYTES, row_bytes)) if members > 1 and size else 0
+    return _zeros((members, shape[0] + gap, *shape[1:]), dtype, in_huge_pages=size >= HUGE_FROM)
 
 
 def in_blocks(M: np.ndarray) -> np.ndarray:
@@ -44,9 +44,16 @@ def in_blocks(M: np.ndarray) -> np.ndarray:
     return blocks
 
 
-def _memory(size: int) -> tuple[np.ndarray, int]:
+def _zeros(shape, dtype, in_huge_pages: bool) -> np.ndarray:
+    count, item = math.prod(shape), np.dtype(dtype).itemsize
+    memory, boundary = _memory(count * item + SLACK_BYTES, in_huge_pages)
+    skip = -memory.ctypes.data % boundary
+    return memory[skip : skip + count * item].view(dtype).reshape(shape)
+
+
+def _memory(size: int, in_huge_pages: bool) -> tuple[np.ndarray, int]:
     """Return zeroed bytes in which ``size`` fit behind a boundary, and that boundary."""
-    if size < HUGE_FROM or not hasattr(mmap, "MADV_HUGEPAGE"):
+    if not (in_huge_pages and hasattr(mmap, "MADV_HUGEPAGE")):
         return np.zeros(size + LINE_BYTES, np.uint8), LINE_BYTES
     try:
         pages = mmap.mmap(-1, round_up(size, HUGE_PAGE) + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
