@@ -12,7 +12,6 @@ from numba import typeof, types
 
 from fastmlp.kernels.inputs import inputs_type
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
-from fastmlp.kernels.layout import share
 from fastmlp.kernels.prefetch import prefetch
 from fastmlp.kernels.shape import BLOCK, LINE_BYTES, VECTOR_BYTES
 from fastmlp.kernels.tile import load_as, load_block_as, store
@@ -88,9 +87,10 @@ NOTHING_AHEAD.data.flags.writeable = False
 
 
 @part
-def part_of(ahead, turn, turns):
-    """Return one of ``turns`` parts of the rows to ask for; of no turns, no rows."""
-    first, last = share(ahead.last - ahead.first, turn, turns) if turns else (0, 0)
+def part_of(ahead, begin, end, turns):
+    """Return the rows to ask for in some of ``turns`` turns, from ``begin`` to ``end``; of no turns, no rows."""
+    rows = ahead.last - ahead.first
+    first, last = (rows * begin // turns, rows * end // turns) if turns else (0, 0)
     return Ahead(ahead.data, ahead.row_bytes, ahead.order, ahead.first + first, ahead.first + last)
 
 
@@ -102,8 +102,8 @@ def ask_for(ahead, begin, end, count):
     """
     if ahead.first == ahead.last:
         return
-    rows = ahead.last - ahead.first
-    for r in range(ahead.first + rows * begin // count, ahead.first + rows * min(end, count) // count):
+    now = part_of(ahead, begin, min(end, count), count)
+    for r in range(now.first, now.last):
         row = matrix(ahead.data, row_number(ahead.order, r) * ahead.row_bytes, 1, ahead.row_bytes)
         for line in range(0, ahead.row_bytes, LINE_BYTES):
             prefetch(row, 0, line)

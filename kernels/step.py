@@ -113,7 +113,7 @@ def apply_layer(l, network, batch, work, rows, ahead):
     """Compute all columns, for a range of rows, of the activations of layer l; the first looks ahead."""
     panels = network.layers[l].panels
     for p in range(panels):
-        apply_panel(l, network, batch, work, p, rows, part_of(ahead, p, panels if l == 0 else 0))
+        apply_panel(l, network, batch, work, p, rows, part_of(ahead, p, p + 1, panels if l == 0 else 0))
 
 
 class Noise(NamedTuple):
@@ -141,14 +141,17 @@ def forward(network, batch, rows, work, member, noise, ahead):
     for l in range(len(network.layers) - 1):
         layer = network.layers[l]
         first, last = own_panels(layer, member)
-        piece = offer_pieces(layer, work.team, member)
+        piece, asked = offer_pieces(layer, work.team, member), 0
         while True:
             piece = next_piece(layer, work.team, member, piece)
             if piece.panel < 0:
                 break
             some = share_of_rows(rows, piece.nth, layer.pieces)
+            # with those of pieces that others have taken in between; what an owner does last is the last piece
             turns = (last - first) * layer.pieces if l == 0 and piece.places == 0 else 0
-            apply_panel(l, network, batch, work, piece.panel, some, part_of(ahead, piece.number, turns))
+            soon = part_of(ahead, asked, piece.number + 1, turns)
+            asked = piece.number + 1 if turns else asked
+            apply_panel(l, network, batch, work, piece.panel, some, soon)
         drop_own(l, network, layer.drop, activations_of(layer, work), rows, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
