@@ -82,6 +82,6 @@ def _units(dtype: str) -> list[int]:
 
 
 def _networks(dtype: str, units: int, regime: Regime, activation: str = "relu") -> Iterator[Engine]:
-    """Yield networks in which such a layer is the first, a hidden, the last and the only one."""
-    for sizes in ((1, units, units, units), (1, units)):
+    """Yield networks in which such a layer is the first, a hidden, the last and the only one, or before one unit."""
+    for sizes in ((1, units, units, units), (1, units), (1, units, 1)):
         yield Engine(Architecture(sizes, np.dtype(dtype), activation), regime)

@@ -13,6 +13,7 @@ from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import Layout, Panel, blocks_type, matrix_type, tile_shape
+from fastmlp.kernels.lone import affine_lone, update_lone
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import (
     affine,
@@ -98,17 +99,30 @@ class Program(NamedTuple):
         return self.clips or self.parts > 1
 
 
+class _Place(NamedTuple):
+    """Where in a network a layer is, and whether it is an output layer of one unit (kernels.lone)."""
+
+    is_first: bool
+    is_output: bool
+    is_lone: bool
+
+
+def _place_of(plan: Layout, l: int) -> _Place:
+    is_output = l == len(plan.layers) - 1
+    return _Place(l == 0, is_output, is_output and int(plan.layers[l]["units"]) == 1)
+
+
 def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
     """Compile or load the kernels of a network, for minibatches of so many rows, and write their addresses down."""
     dtype = np.dtype(dtype)
     large = is_large(rows)
     for l, layer in enumerate(plan.layers):
-        place = (l == 0, l == len(plan.layers) - 1)
-        _write(_of_layer(dtype, chosen, *place), layer)
+        place = _place_of(plan, l)
+        _write(_of_layer(dtype, chosen, place), layer)
         if chosen.drops or chosen.visiting is ENTRIES:  # a member drops out its own columns; entries are of all rows
             layer["pieces"] = 1
         for panel in plan.panels_of(layer):
-            _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, *place), panel)
+            _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, place), panel)
 
 
 def _write(addresses: dict[str, int], record) -> None:
@@ -117,19 +131,19 @@ def _write(addresses: dict[str, int], record) -> None:
 
 
 @cache  # as are those of panels: small networks are made often
-def _of_layer(dtype, chosen: Program, is_first: bool, is_output: bool) -> dict[str, int]:
+def _of_layer(dtype, chosen: Program, place: _Place) -> dict[str, int]:
     """Return the kernels that a layer runs for all of its panels."""
     M = matrix_type(dtype)
     found = {"transpose": address_of(transpose_rows, (M, _INT, _INT, M, _INT))}
-    if is_output:
+    if place.is_output:
         arguments = (M, targets_type(dtype), _INTS, _INT, _INT, _INT, _INT, types.float64, _FLOATS)
         found["loss"] = address_of(LOSSES[chosen.loss], arguments)
     if chosen.drops:
         for name, kind in (("drop", blocks_type(dtype)), ("drop_gradients", M)):
             found[name] = address_of(drop, (kind, _INT, _INT, _INT, types.float64, types.float64, _INT))
-    if chosen.keeps and is_first:
+    if chosen.keeps and place.is_first:
         found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
-    return found | (_to_visit(chosen, dtype) if is_first else {})
+    return found | (_to_visit(chosen, dtype) if place.is_first else {})
 
 
 def _to_visit(chosen: Program, dtype) -> dict[str, int]:
@@ -156,24 +170,26 @@ def _rule_of_tiles(chosen: Program):
 
 
 @cache
-def _of_panel(dtype, chosen: Program, vectors: int, large: bool, is_first: bool, is_output: bool) -> dict[str, int]:
+def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) -> dict[str, int]:
     """Return the kernels of a panel of so many vectors."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    visiting, rule = chosen.visiting if is_first else EVERYTHING, _rule_of_tiles(chosen)
+    visiting, rule = chosen.visiting if place.is_first else EVERYTHING, _rule_of_tiles(chosen)
     if visiting is SINGLES and vectors == 1:  # a single sum would wait for itself at each visit
         visiting = EVERYTHING
     forward, backward = _KERNELS[visiting]
-    if large and backward is update:
+    if place.is_lone and visiting is EVERYTHING:
+        forward, backward = affine_lone, update_lone
+    elif large and visiting is EVERYTHING:
         backward = update_large
     shapes = _shape_to_visit(visiting, vectors), tile_shape(vectors), Shape(1, vectors)
     tile, block, row = map(typeof, shapes)
-    choice = typeof(OUTPUT if is_output else chosen.activation)
+    choice = typeof(OUTPUT if place.is_output else chosen.activation)
     found = {
         "affine": _affine_address(forward, tile, choice, dtype),
         "update": address_of(backward, (tile, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
         "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
     }
-    if not is_output:
+    if not place.is_output:
         found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT))
     if chosen.keeps:
         arguments = (row, typeof(chosen.rule), P, _INT, _INT, _INT, types.float64, _DESCENT)
@@ -192,11 +208,12 @@ def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, s
     """
     first, first_rows = (affine_entries, 1) if sparse else (affine_lean, GROUP)
     for l, layer in enumerate(plan.layers):
-        forward = first if l == 0 else affine
-        choice = typeof(OUTPUT if l == len(plan.layers) - 1 else activation)
+        place = _place_of(plan, l)
+        forward = first if place.is_first else affine_lone if place.is_lone and not single else affine
+        choice = typeof(OUTPUT if place.is_output else activation)
         for panel in plan.panels_of(layer):
             vectors = int(panel["vectors"])
-            many = Shape(first_rows, vectors) if l == 0 else tile_shape(vectors)
+            many = Shape(first_rows, vectors) if place.is_first else tile_shape(vectors)
             tile = typeof(Shape(1, vectors) if single else many)
             panel["affine"] = _affine_address(forward, tile, choice, np.dtype(dtype))
     rows = typeof(Shape(1 if single else ABREAST, 1))

@@ -35,18 +35,21 @@ STRIP = 64
 
 
 class Shape:
-    """The shape of a tile: rows x vectors. A constant of the kernels, known when they are compiled."""
+    """The shape of a tile: rows x vectors. A constant of the kernels, known when they are compiled.
 
-    def __init__(self, rows: int, vectors: int):
-        self.rows, self.vectors = rows, vectors
+    lanes: how many numbers a vector has; 0 stands for as many as a register holds
+    """
+
+    def __init__(self, rows: int, vectors: int, lanes: int = 0):
+        self.rows, self.vectors, self.lanes = rows, vectors, lanes
 
 
 class ShapeType(types.Type):
     """The Numba type of one Shape."""
 
     def __init__(self, shape):
-        self.rows, self.vectors = shape.rows, shape.vectors
-        super().__init__(name=f"Shape({self.rows}x{self.vectors})")
+        self.rows, self.vectors, self.lanes = shape.rows, shape.vectors, shape.lanes
+        super().__init__(name=f"Shape({self.rows}x{self.vectors}x{self.lanes})")
 
 
 fix_when_compiled(Shape, ShapeType)
@@ -63,6 +66,9 @@ class _ShapeAttributes(AttributeTemplate):
     def resolve_strip(self, shape):
         return ShapeType(Shape(STRIP, shape.vectors))
 
+    def resolve_of_blocks(self, shape):
+        return ShapeType(Shape(shape.rows, 1, BLOCK))
+
 
 @lower_getattr(ShapeType, "rows")
 def _rows_of(context, builder, shape, value):
@@ -70,5 +76,6 @@ def _rows_of(context, builder, shape, value):
 
 
 @lower_getattr(ShapeType, "strip")
-def _strip_of(context, builder, shape, value):
+@lower_getattr(ShapeType, "of_blocks")
+def _shape_of(context, builder, shape, value):
     return value

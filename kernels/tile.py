@@ -22,12 +22,12 @@ from fastmlp.kernels.views import generate_view
 
 
 class TileType(types.Type):
-    """The Numba type of a tile."""
+    """The Numba type of a tile; lanes: of a vector, 0 for all that a register has."""
 
-    def __init__(self, rows, vectors, dtype):
+    def __init__(self, rows, vectors, dtype, lanes=0):
         self.rows, self.vectors, self.dtype = rows, vectors, dtype
-        self.lanes = VECTOR_BYTES * 8 // dtype.bitwidth
-        super().__init__(name=f"Tile({rows}x{vectors}x{dtype})")
+        self.lanes = lanes or VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Tile({rows}x{vectors}x{self.lanes}x{dtype})")
 
     @property
     def count(self):
@@ -60,6 +60,18 @@ def _splat(builder, vector, scalar):
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
     return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _vector_of(builder, vector, scalars):
+    """Return a vector of some numbers, followed by zeros."""
+    value = ir.Constant(vector, None)
+    for lane, scalar in enumerate(scalars):
+        value = builder.insert_element(value, scalar, ir.Constant(ir.IntType(32), lane))
+    return value
+
+
+def _numbers(builder, register):
+    return [builder.extract_element(register, ir.Constant(ir.IntType(32), n)) for n in range(register.type.count)]
 
 
 def _suffix(vector):
@@ -139,7 +151,7 @@ def _registers(builder, tile, value):
 
 def tile_of(shape, array):
     """Return the type of a tile with the dtype of an array."""
-    return TileType(shape.rows, shape.vectors, array.dtype)
+    return TileType(shape.rows, shape.vectors, array.dtype, shape.lanes)
 
 
 # ---- making, loading, storing ----
@@ -247,6 +259,20 @@ def load_row(typing_context, shape, M, i, j):
 
 
 @intrinsic
+def load_column(typing_context, shape, M, i, j):
+    """``load_column(shape, M, i, j)``: a tile whose every row is ``M[i : i + lanes, j]``; shape: of one vector."""
+
+    def generate(context, builder, signature, arguments):
+        tile = signature.return_type
+        matrix = RowAddresses(context, builder, signature.args[1], arguments[1])
+        places = [matrix.address(builder.add(arguments[2], index(r)), arguments[3]) for r in range(tile.lanes)]
+        column = _vector_of(builder, tile.vector, [builder.load(place) for place in places])
+        return _build(builder, context, tile, [column] * tile.rows)
+
+    return tile_of(shape, M)(shape, M, types.intp, types.intp), generate
+
+
+@intrinsic
 def store(typing_context, tile, M, i, j):
     """``store(tile, M, i, j)``: ``M[i : i + rows, j : j + width] = tile``."""
 
@@ -274,6 +300,33 @@ def stack(typing_context, tiles):
         return _build(builder, context, result, [r for part in parts for r in _registers(builder, one, part)])
 
     return result(tiles), generate
+
+
+@intrinsic
+def as_column(typing_context, x):
+    """``as_column(x)``: the numbers of a tile of one vector, row after row, as the first column of a tile; else zeros.
+
+    That tile has a row for each number, and one whole register in each.
+    """
+    result = TileType(x.rows * x.lanes, 1, x.dtype)
+
+    def generate(context, builder, signature, arguments):
+        numbers = [n for register in _registers(builder, x, arguments[0]) for n in _numbers(builder, register)]
+        return _build(builder, context, result, [_vector_of(builder, result.vector, [n]) for n in numbers])
+
+    return result(x), generate
+
+
+@intrinsic
+def first_of_rows(typing_context, x):
+    """``first_of_rows(x)``: the first number of each row of a tile of one vector, then zeros, in whole registers."""
+    result = TileType(x.rows, 1, x.dtype)
+
+    def generate(context, builder, signature, arguments):
+        numbers = [_numbers(builder, register)[0] for register in _registers(builder, x, arguments[0])]
+        return _build(builder, context, result, [_vector_of(builder, result.vector, [n]) for n in numbers])
+
+    return result(x), generate
 
 
 @intrinsic
@@ -397,7 +450,7 @@ def _across_rows(operation):
 
     @intrinsic
     def fold(typing_context, x):
-        result = TileType(x.rows, 1, x.dtype)
+        result = TileType(x.rows, 1, x.dtype, x.lanes)
 
         def generate(context, builder, signature, arguments):
             registers = _registers(builder, x, arguments[0])

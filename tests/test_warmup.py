@@ -59,16 +59,16 @@ if sys.argv[1:] == ["fits"]:
     X = (random.random((600, 30)) * (random.random((600, 30)) >= 0.9)).astype("float32")
     side_by_side = (X + 1) * (np.arange(30) < 8)  # zeros are skipped in groups there, wherever singly elsewhere
     forms = [X, X + 1, side_by_side, *(sparse.csr_array(some) for some in (X, X * (X > 0.5), X + 1))]
-    y = np.arange(600) % 3
+    three, two = np.arange(600) % 3, np.arange(600) % 2
     options = [{"activation": activation} for activation in ACTIVATIONS]
     options += [{"dropout": 0.5}, {"input_dropout": 0.5}, {"alpha": 0.0}]
     options += [{"clip_norm": 1.0, **solver} for solver in ({}, {"solver": "sgd"}, {"solver": "sgd", "momentum": 0.0})]
     for some in options:
-        for hidden, batch_size, rows in product(((), (7,), (33, 20), (100, 50)), (20, 300), forms):
+        for hidden, batch_size, rows, y in product(((), (7,), (33, 20), (100, 50)), (20, 300), forms, (three, two)):
             model = MLPClassifier(hidden, **some, max_iter=1, batch_size=batch_size).fit(rows, y)
             for few in (rows, rows[:1]):
                 model.predict_proba(few)
-        MLPClassifier(100, **some, max_iter=1, batch_size=200).fit(random.random((600, 2000), "float32"), y)
+        MLPClassifier(100, **some, max_iter=1, batch_size=200).fit(random.random((600, 2000), "float32"), three)
 else:
     warm.warmup("float32", everything=sys.argv[1:] == ["everything"])
 print(*names, sep="\\n")
