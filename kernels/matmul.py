@@ -65,14 +65,28 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
 
 @part
 def _add_nonzeros(Z, X, bits_of, i, W):
+    """Return ``Z + X[i] W`` and ``Z + X[i + 1] W``: two sums by turns, so that neither waits for its last product."""
+    first, second = Z, Z
     for word in range(bits_of.shape[1]):
-        bits = bits_of[i, word]
+        start, bits, others = word * WORD, bits_of[i, word], bits_of[i + 1, word]
+        while bits != NONE and others != NONE:
+            first = _add_lowest(first, X, i, start, bits, W)
+            second = _add_lowest(second, X, i + 1, start, others, W)
+            bits, others = bits & (bits - ONE), others & (others - ONE)
         while bits != NONE:
-            k = word * WORD + lowest_bit(bits)
+            first = _add_lowest(first, X, i, start, bits, W)
             bits &= bits - ONE
-            row, column = place_in_blocks(i, k)
-            Z = outer(Z, X, row, column, W, k, 0)
-    return Z
+        while others != NONE:
+            second = _add_lowest(second, X, i + 1, start, others, W)
+            others &= others - ONE
+    return first, second
+
+
+@part
+def _add_lowest(Z, X, i, start, bits, W):
+    k = start + lowest_bit(bits)
+    row, column = place_in_blocks(i, k)
+    return outer(Z, X, row, column, W, k, 0)
 
 
 @kernel
@@ -81,15 +95,8 @@ def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
     for i in range(first, last, BLOCK):
         ask_for(ahead, i - first, i - first + BLOCK, last - first)
-        Z = stack(
-            (
-                _add_nonzeros(bias, X, bits_of, i, W),
-                _add_nonzeros(bias, X, bits_of, i + 1, W),
-                _add_nonzeros(bias, X, bits_of, i + 2, W),
-                _add_nonzeros(bias, X, bits_of, i + 3, W),
-            )
-        )
-        _finish(choice, Z, A, G, i, j)
+        upper, lower = _add_nonzeros(bias, X, bits_of, i, W), _add_nonzeros(bias, X, bits_of, i + 2, W)
+        _finish(choice, stack(upper + lower), A, G, i, j)
 
 
 @kernel

@@ -110,20 +110,36 @@ def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent
         descend(rule, shape, dW, panel, i, descent)
 
 
+@part
+def _add_lowest(dW, X, start, bits, i, G, j):
+    k = start + lowest_bit(bits)
+    row, column = place_in_blocks(k, i)
+    return outer(dW, X, row, column, G, k, j)
+
+
 @kernel
 def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update_nonzero``, each input visiting the rows where itself is not zero; shape: one row and the vectors."""
+    """As ``update_nonzero``, each input visiting the rows where itself is not zero; shape: one row and the vectors.
+
+    Two inputs by turns, so that neither's sum waits for its last product.
+    """
     X, bits_of = blocks_as_rows(inputs.X), column_bits_of(inputs)
-    for i in range(first, last):
-        dW = zeros(shape, G)
+    for i in range(first, last, 2):
+        dW, other = zeros(shape, G), zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
-            bits = bits_of[word, i]
+            start, bits, others = word * WORD, bits_of[word, i], bits_of[word, i + 1]
+            while bits != NONE and others != NONE:
+                dW = _add_lowest(dW, X, start, bits, i, G, j)
+                other = _add_lowest(other, X, start, others, i + 1, G, j)
+                bits, others = bits & (bits - ONE), others & (others - ONE)
             while bits != NONE:
-                k = word * WORD + lowest_bit(bits)
+                dW = _add_lowest(dW, X, start, bits, i, G, j)
                 bits &= bits - ONE
-                row, column = place_in_blocks(k, i)
-                dW = outer(dW, X, row, column, G, k, j)
+            while others != NONE:
+                other = _add_lowest(other, X, start, others, i + 1, G, j)
+                others &= others - ONE
         descend(rule, shape, dW, panel, i, descent)
+        descend(rule, shape, other, panel, i + 1, descent)
 
 
 @kernel
