@@ -11,12 +11,12 @@ from fastmlp.kernels.prefetch import claim
 from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, outer, stack, store, zeros
-from fastmlp.kernels.views import blocks_as_rows, place_in_blocks
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
 @part
-def _finish(choice, Z, A, G, i, j):
+def finish(choice, Z, A, G, i, j):
+    """Hand on the activations of a tile of weighted inputs, and keep what the derivative will need."""
     activations = activate(choice, Z)
     store(to_keep(choice, Z, activations), G, i, j)
     if hands_on(choice):
@@ -43,7 +43,7 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
         Z = bias
         for k in range(depth):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
-        _finish(choice, Z, A, G, i, j)
+        finish(choice, Z, A, G, i, j)
 
 
 @kernel
@@ -60,43 +60,7 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE
                 Z = outer(Z, inputs.X, i, k, W, k, 0)
-        _finish(choice, Z, A, G, i, j)
-
-
-@part
-def _add_nonzeros(Z, X, bits_of, i, W):
-    """Return ``Z + X[i] W`` and ``Z + X[i + 1] W``: two sums by turns, so that neither waits for its last product."""
-    first, second = Z, Z
-    for word in range(bits_of.shape[1]):
-        start, bits, others = word * WORD, bits_of[i, word], bits_of[i + 1, word]
-        while bits != NONE and others != NONE:
-            first = _add_lowest(first, X, i, start, bits, W)
-            second = _add_lowest(second, X, i + 1, start, others, W)
-            bits, others = bits & (bits - ONE), others & (others - ONE)
-        while bits != NONE:
-            first = _add_lowest(first, X, i, start, bits, W)
-            bits &= bits - ONE
-        while others != NONE:
-            second = _add_lowest(second, X, i + 1, start, others, W)
-            others &= others - ONE
-    return first, second
-
-
-@part
-def _add_lowest(Z, X, i, start, bits, W):
-    k = start + lowest_bit(bits)
-    row, column = place_in_blocks(i, k)
-    return outer(Z, X, row, column, W, k, 0)
-
-
-@kernel
-def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
-    """As ``affine_nonzero``, each row visiting what is not zero in itself; shape: one row and the panel's vectors."""
-    bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
-    for i in range(first, last, BLOCK):
-        ask_for(ahead, i - first, i - first + BLOCK, last - first)
-        upper, lower = _add_nonzeros(bias, X, bits_of, i, W), _add_nonzeros(bias, X, bits_of, i + 2, W)
-        _finish(choice, stack(upper + lower), A, G, i, j)
+        finish(choice, Z, A, G, i, j)
 
 
 @kernel
@@ -119,7 +83,7 @@ def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead)
         else:
             for k in range(depth):
                 Z = outer(Z, X, i, k, W, k, 0)
-        _finish(choice, Z, A, G, i, j)
+        finish(choice, Z, A, G, i, j)
 
 
 @part
@@ -145,7 +109,7 @@ def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
                 _add_entries(bias, inputs, lists, i + 3, W),
             )
         )
-        _finish(choice, Z, A, G, i, j)
+        finish(choice, Z, A, G, i, j)
 
 
 @kernel

@@ -20,13 +20,13 @@ from fastmlp.kernels.matmul import (
     affine_entries,
     affine_lean,
     affine_nonzero,
-    affine_singles,
     backprop,
     transpose_rows,
 )
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
 from fastmlp.kernels.rules import KEEP, Descent
 from fastmlp.kernels.shape import Shape
+from fastmlp.kernels.singles import affine_singles, update_singles
 from fastmlp.kernels.softmax_nll import ABREAST, probabilities, softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.targets import targets_type
@@ -40,7 +40,6 @@ from fastmlp.kernels.update import (
     update_entries,
     update_large,
     update_nonzero,
-    update_singles,
 )
 from fastmlp.kernels.zeros import GROUP, mark_columns, mark_groups
 

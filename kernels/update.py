@@ -12,7 +12,7 @@ from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
-from fastmlp.kernels.views import blocks_as_rows, matrix, place_in_blocks
+from fastmlp.kernels.views import matrix
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of
 
 MOST_ROWS = 128
@@ -108,38 +108,6 @@ def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent
                 bits &= bits - ONE
                 dW = outer(dW, XT, i, k, G, k, j)
         descend(rule, shape, dW, panel, i, descent)
-
-
-@part
-def _add_lowest(dW, X, start, bits, i, G, j):
-    k = start + lowest_bit(bits)
-    row, column = place_in_blocks(k, i)
-    return outer(dW, X, row, column, G, k, j)
-
-
-@kernel
-def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update_nonzero``, each input visiting the rows where itself is not zero; shape: one row and the vectors.
-
-    Two inputs by turns, so that neither's sum waits for its last product.
-    """
-    X, bits_of = blocks_as_rows(inputs.X), column_bits_of(inputs)
-    for i in range(first, last, 2):
-        dW, other = zeros(shape, G), zeros(shape, G)
-        for word in range((depth + WORD - 1) // WORD):
-            start, bits, others = word * WORD, bits_of[word, i], bits_of[word, i + 1]
-            while bits != NONE and others != NONE:
-                dW = _add_lowest(dW, X, start, bits, i, G, j)
-                other = _add_lowest(other, X, start, others, i + 1, G, j)
-                bits, others = bits & (bits - ONE), others & (others - ONE)
-            while bits != NONE:
-                dW = _add_lowest(dW, X, start, bits, i, G, j)
-                bits &= bits - ONE
-            while others != NONE:
-                other = _add_lowest(other, X, start, others, i + 1, G, j)
-                others &= others - ONE
-        descend(rule, shape, dW, panel, i, descent)
-        descend(rule, shape, other, panel, i + 1, descent)
 
 
 @kernel

@@ -1,0 +1,85 @@
+"""Zeros left out one by one: a row visits what is not zero in itself, and updating, an input likewise.
+
+Two of them take turns: a sum has to wait some cycles for its last product, in which the other goes on.
+"""
+
+from fastmlp.kernels.gather import ask_for
+from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.matmul import finish
+from fastmlp.kernels.rules import descend
+from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.tile import load_row, lowest_bit, outer, stack, zeros
+from fastmlp.kernels.views import blocks_as_rows, place_in_blocks
+from fastmlp.kernels.zeros import NONE, ONE, WORD, column_bits_of, row_bits_of
+
+
+@part
+def _input_of_row(i, k):
+    return place_in_blocks(i, k)
+
+
+@part
+def _row_of_input(i, k):
+    return place_in_blocks(k, i)
+
+
+@part
+def _add_lowest(place, total, X, i, start, bits, M, j):
+    k = start + lowest_bit(bits)
+    row, column = place(i, k)
+    return outer(total, X, row, column, M, k, j)
+
+
+@part
+def _add_by_turns(place, first, second, X, i, start, bits, others, M, j):
+    """Add products with rows of ``M[start:, j:]`` to two sums: with those that i has bits of, and i + 1 others.
+
+    place: where in X what is visited by the first of its arguments is
+    """
+    while bits != NONE and others != NONE:
+        first = _add_lowest(place, first, X, i, start, bits, M, j)
+        second = _add_lowest(place, second, X, i + 1, start, others, M, j)
+        bits, others = bits & (bits - ONE), others & (others - ONE)
+    while bits != NONE:
+        first = _add_lowest(place, first, X, i, start, bits, M, j)
+        bits &= bits - ONE
+    while others != NONE:
+        second = _add_lowest(place, second, X, i + 1, start, others, M, j)
+        others &= others - ONE
+    return first, second
+
+
+@part
+def _two_rows(bias, X, bits_of, i, W):
+    """Return ``bias + X[i] W`` and ``bias + X[i + 1] W``."""
+    first, second = bias, bias
+    for word in range(bits_of.shape[1]):
+        bits, others = bits_of[i, word], bits_of[i + 1, word]
+        first, second = _add_by_turns(_input_of_row, first, second, X, i, word * WORD, bits, others, W, 0)
+    return first, second
+
+
+@kernel
+def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+    """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
+    bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
+    for i in range(first, last, BLOCK):
+        ask_for(ahead, i - first, i - first + BLOCK, last - first)
+        Z = stack(_two_rows(bias, X, bits_of, i, W) + _two_rows(bias, X, bits_of, i + 2, W))
+        finish(choice, Z, A, G, i, j)
+
+
+@kernel
+def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update.update_nonzero``, for each input by itself; shape: one row and the panel's vectors.
+
+    The last pair may end beyond ``last``
+    """
+    X, bits_of = blocks_as_rows(inputs.X), column_bits_of(inputs)
+    for i in range(first, last, 2):
+        dW, other = zeros(shape, G), zeros(shape, G)
+        for word in range((depth + WORD - 1) // WORD):
+            bits, others = bits_of[word, i], bits_of[word, i + 1]
+            dW, other = _add_by_turns(_row_of_input, dW, other, X, i, word * WORD, bits, others, G, j)
+        descend(rule, shape, dW, panel, i, descent)
+        descend(rule, shape, other, panel, i + 1, descent)
