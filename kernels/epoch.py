@@ -88,7 +88,7 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     fetch(own, data, order, start, rows, batch, step, noise)
     catch_up(own, batch, steps, step, me, now)
     soon, count = rows_of_part(p, work.parts, steps, step + 1)
-    ahead = Ahead(data.data, data.row_bytes, order, soon, soon + count)
+    ahead = Ahead(data.data, data.row_bytes, order, soon, soon + count, me.index % 2 == 1)
     if not forward(own, batch, rows, mine, me, noise, ahead):
         return False
     head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me, ahead)

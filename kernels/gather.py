@@ -73,16 +73,21 @@ def gathering_address(gather, kind: np.dtype, dtype) -> int:
 
 
 class Ahead(NamedTuple):
-    """Rows ``order[first:last]`` that will be gathered soon, of so many bytes each."""
+    """Rows ``order[first:last]`` that will be gathered soon, of so many bytes each.
+
+    backwards: whether to ask for the last of them first. Of two members that need the same rows each then brings half
+    of them from main memory, and finds the other half in the cache they share
+    """
 
     data: np.ndarray
     row_bytes: int
     order: np.ndarray
     first: int
     last: int
+    backwards: bool
 
 
-NOTHING_AHEAD = Ahead(np.zeros(0, np.uint8), 0, NO_ORDER, 0, 0)
+NOTHING_AHEAD = Ahead(np.zeros(0, np.uint8), 0, NO_ORDER, 0, 0, False)
 NOTHING_AHEAD.data.flags.writeable = False
 
 
@@ -90,8 +95,10 @@ NOTHING_AHEAD.data.flags.writeable = False
 def part_of(ahead, begin, end, turns):
     """Return the rows to ask for in some of ``turns`` turns, from ``begin`` to ``end``; of no turns, no rows."""
     rows = ahead.last - ahead.first
+    if ahead.backwards:
+        begin, end = turns - end, turns - begin
     first, last = (rows * begin // turns, rows * end // turns) if turns else (0, 0)
-    return Ahead(ahead.data, ahead.row_bytes, ahead.order, ahead.first + first, ahead.first + last)
+    return Ahead(ahead.data, ahead.row_bytes, ahead.order, ahead.first + first, ahead.first + last, ahead.backwards)
 
 
 @part

@@ -28,7 +28,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
 
     Returns whether all inputs of dense rows were finite; where they were not, what is in ``out`` means nothing.
     """
-    nothing = Ahead(data.data, data.row_bytes, order, 0, 0)
+    nothing = Ahead(data.data, data.row_bytes, order, 0, 0, False)
     outputs = len(network.layers) - 1
     finite = True
     batch = inputs_for(work.inputs, 0)

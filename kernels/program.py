@@ -68,7 +68,9 @@ def _shape_to_visit(visiting: Choice, vectors: int) -> Shape:
     return tile_shape(vectors) if visiting is EVERYTHING else Shape(GROUP if visiting is NONZEROS else 1, vectors)
 
 
-_AHEAD = types.NamedTuple((types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT), Ahead)
+_AHEAD = types.NamedTuple(
+    (types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT, types.boolean), Ahead
+)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
 
