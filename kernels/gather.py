@@ -92,28 +92,39 @@ NOTHING_AHEAD.data.flags.writeable = False
 
 
 @part
-def part_of(ahead, begin, end, turns):
-    """Return the rows to ask for in some of ``turns`` turns, from ``begin`` to ``end``; of no turns, no rows."""
-    rows = ahead.last - ahead.first
+def _due(ahead, count, begin, end, turns):
+    """Return which of ``count`` things are due in some of ``turns`` turns, from ``begin`` to before ``end``."""
+    if count == 0 or turns == 0:
+        return 0, 0
+    if end - begin >= turns:  # divisions are slow
+        return 0, count
+    end = min(end, turns)
     if ahead.backwards:
         begin, end = turns - end, turns - begin
-    first, last = (rows * begin // turns, rows * end // turns) if turns else (0, 0)
+    return count * begin // turns, count * end // turns
+
+
+@part
+def part_of(ahead, begin, end, turns):
+    """Return the rows to ask for in some of ``turns`` turns, from ``begin`` to ``end``; of no turns, no rows."""
+    first, last = _due(ahead, ahead.last - ahead.first, begin, end, turns)
     return Ahead(ahead.data, ahead.row_bytes, ahead.order, ahead.first + first, ahead.first + last, ahead.backwards)
 
 
 @part
-def ask_for(ahead, begin, end, count):
-    """Ask memory for the rows that fall to ``begin..end`` of ``count`` turns, as they will soon be gathered.
+def ask_for(ahead, begin, end, turns):
+    """Ask memory for the lines of a few rows, which will soon be gathered, that are due in some of ``turns`` turns.
 
-    Rows in random order come from main memory, 0.3 us for one of 784 bytes, as long as 784 x 32 multiply-adds take.
+    Rows in random order come from main memory, 0.3 us for one of 784 bytes, as long as 784 x 32 multiply-adds take. Of
+    many lines that are asked for at once a processor forgets some.
     """
-    if ahead.first == ahead.last:
-        return
-    now = part_of(ahead, begin, min(end, count), count)
-    for r in range(now.first, now.last):
-        row = matrix(ahead.data, row_number(ahead.order, r) * ahead.row_bytes, 1, ahead.row_bytes)
-        for line in range(0, ahead.row_bytes, LINE_BYTES):
-            prefetch(row, 0, line)
+    # a row may begin anywhere in its first line, and then ends in one more than it would fill
+    rows, of_row = ahead.last - ahead.first, (ahead.row_bytes + LINE_BYTES - 1) // LINE_BYTES + 1
+    first, last = _due(ahead, rows * of_row, begin, end, turns)
+    for r in range(rows if first < last and ahead.row_bytes else 0):
+        row = matrix(ahead.data, row_number(ahead.order, ahead.first + r) * ahead.row_bytes, 1, ahead.row_bytes)
+        for line in range(max(0, first - r * of_row), min(of_row, last - r * of_row)):
+            prefetch(row, 0, min(line * LINE_BYTES, ahead.row_bytes - 1))
 
 
 @part

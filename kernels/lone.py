@@ -27,7 +27,7 @@ def _score_blocks(shape, X, W, b, G, j, block, depth):
 def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     """As ``matmul.affine``, of the output layer: the same scores to the last bit; first: a multiple of BLOCK."""
     X, block, end = blocks_as_rows(inputs.X), first // BLOCK, (last + BLOCK - 1) // BLOCK
-    ask_for(ahead, 0, last - first, last - first)
+    ask_for(ahead, 0, 1, 1)
     while block + shape.rows <= end:
         _score_blocks(shape.of_blocks, X, W, b, G, j, block, depth)
         block += shape.rows
