@@ -101,7 +101,7 @@ class Program(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where in a network a layer is, and whether it is an output layer of one unit (kernels.lone)."""
+    """Where in a network a layer is, and whether it is for ``kernels.lone``: one unit and the padding of a register."""
 
     is_first: bool
     is_output: bool
@@ -109,8 +109,10 @@ class _Place(NamedTuple):
 
 
 def _place_of(plan: Layout, l: int) -> _Place:
-    is_output = l == len(plan.layers) - 1
-    return _Place(l == 0, is_output, is_output and int(plan.layers[l]["units"]) == 1)
+    layer, is_output = plan.layers[l], l == len(plan.layers) - 1
+    # a panel is a whole tile of the next layer's inputs, and registers of two float64 are less than that
+    is_lone = is_output and int(layer["units"]) == 1 and int(plan.panels_of(layer)["vectors"][0]) == 1
+    return _Place(l == 0, is_output, is_lone)
 
 
 def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:

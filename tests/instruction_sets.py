@@ -18,6 +18,7 @@ SUITE = (
     "test_softmax_nll.py",
     "test_gradients.py",
     "test_trajectories.py",
+    "test_lone.py",
     "test_dropout_clipping.py::test_training_follows_the_formulas",
     "test_estimators_extras.py::test_activations_in_float32",
     "test_predict.py::test_one_row_is_predicted_as_by_the_oracle",
