@@ -112,16 +112,24 @@ def part_of(ahead, begin, end, turns):
 
 
 @part
-def ask_for(ahead, begin, end, turns):
-    """Ask memory for the lines of a few rows, which will soon be gathered, that are due in some of ``turns`` turns.
+def ask_for(ahead):
+    """Ask memory for rows, which will soon be gathered.
 
-    Rows in random order come from main memory, 0.3 us for one of 784 bytes, as long as 784 x 32 multiply-adds take. Of
-    many lines that are asked for at once a processor forgets some.
+    In random order they come from main memory, 0.3 us for one of 784 bytes, as long as 784 x 32 multiply-adds take.
+    """
+    ask_for_lines(ahead, 0, 1, 1)
+
+
+@part
+def ask_for_lines(ahead, begin, end, turns):
+    """Ask memory for what is due of a few rows in some of ``turns`` turns, from ``begin`` to before ``end``.
+
+    Of many lines that are asked for at once a processor forgets some.
     """
     # a row may begin anywhere in its first line, and then ends in one more than it would fill
     rows, of_row = ahead.last - ahead.first, (ahead.row_bytes + LINE_BYTES - 1) // LINE_BYTES + 1
     first, last = _due(ahead, rows * of_row, begin, end, turns)
-    for r in range(rows if first < last and ahead.row_bytes else 0):
+    for r in range(rows if first < last and ahead.row_bytes else 0):  # sparse rows have no length
         row = matrix(ahead.data, row_number(ahead.order, ahead.first + r) * ahead.row_bytes, 1, ahead.row_bytes)
         for line in range(max(0, first - r * of_row), min(of_row, last - r * of_row)):
             prefetch(row, 0, min(line * LINE_BYTES, ahead.row_bytes - 1))

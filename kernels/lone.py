@@ -16,7 +16,10 @@ _ONE_BLOCK = Shape(1, 1, BLOCK)
 
 @part
 def _score_blocks(shape, X, W, b, G, j, block, depth):
-    """Write the scores of some blocks of rows, from ``block`` on; shape: so many rows of a vector of BLOCK numbers."""
+    """Write the scores of blocks of rows, from ``block`` on, to column j of G, and zeros into the padding behind it.
+
+    shape: a row for each block, of a vector of BLOCK numbers; X: (blocks, >= depth * BLOCK)
+    """
     z = zeros(shape, G) + b[0, 0]
     for k in range(depth):
         z = fused(load(shape, X, block, k * BLOCK), W[k, 0], z)
@@ -25,9 +28,13 @@ def _score_blocks(shape, X, W, b, G, j, block, depth):
 
 @kernel
 def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
-    """As ``matmul.affine``, of the output layer: the same scores to the last bit; first: a multiple of BLOCK."""
+    """As ``matmul.affine``, of the output layer: the same scores to the last bit.
+
+    shape: of the tiles of a panel of one vector; first: a multiple of BLOCK; W: (>= depth, width), of which only the
+    first column is read; G: (>= last in whole blocks, >= j + width)
+    """
     X, block, end = blocks_as_rows(inputs.X), first // BLOCK, (last + BLOCK - 1) // BLOCK
-    ask_for(ahead, 0, 1, 1)
+    ask_for(ahead)
     while block + shape.rows <= end:
         _score_blocks(shape.of_blocks, X, W, b, G, j, block, depth)
         block += shape.rows
@@ -38,7 +45,10 @@ def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead)
 
 @kernel
 def update_lone(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update.update``, of the output layer: the first rows of all blocks are summed up, the second, and so on."""
+    """As ``update.update``, of the output layer: the first rows of all blocks are summed up, the second, and so on.
+
+    shape: of the tiles of a panel of one vector; G: (>= depth in whole blocks, > j), of which only column j is read
+    """
     columns, blocks, rest = inputs.X.shape[1], depth // BLOCK, depth % BLOCK
     X = matrix(inputs.X, 0, inputs.X.shape[0] * columns, BLOCK)
     for i in range(first, last, shape.rows):

@@ -5,7 +5,7 @@ backprop    G[:, j:] = (G' W'^T) * f'(Z)           gradient of a layer's weighte
 """
 
 from fastmlp.kernels.activation import activate, hands_on, slope, to_keep
-from fastmlp.kernels.gather import ask_for, part_of
+from fastmlp.kernels.gather import ask_for, ask_for_lines, part_of
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.prefetch import claim
 from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
@@ -14,7 +14,7 @@ from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, ou
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 WORDS_A_TURN = 4
-"""Of bits, that a tile visits before it asks for more of the rows ahead."""
+"""How many words of bits a tile visits before it asks for more of the rows ahead."""
 
 
 @part
@@ -39,7 +39,7 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
-        ask_for(part_of(ahead, i - first, i - first + shape.rows, last - first), 0, 1, 1)
+        ask_for(part_of(ahead, i - first, i - first + shape.rows, last - first))
         claim(shape, G, i, j)
         if hands_on(choice):
             claim(shape, A, i, j)
@@ -58,7 +58,7 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
         soon, Z = part_of(ahead, i - first, i - first + GROUP, last - first), bias
         for word in range(bits_of.shape[1]):
             if word % WORDS_A_TURN == 0:
-                ask_for(soon, word, word + WORDS_A_TURN, bits_of.shape[1])
+                ask_for_lines(soon, word, word + WORDS_A_TURN, bits_of.shape[1])
             bits = any_of_tile(bits_of, i, word)
             while bits != NONE:
                 k = word * WORD + lowest_bit(bits)

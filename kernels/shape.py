@@ -66,7 +66,7 @@ class _ShapeAttributes(AttributeTemplate):
     def resolve_strip(self, shape):
         return ShapeType(Shape(STRIP, shape.vectors))
 
-    def resolve_of_blocks(self, shape):
+    def resolve_of_blocks(self, shape):  # of so many rows, each the numbers of a block's rows in one column
         return ShapeType(Shape(shape.rows, 1, BLOCK))
 
 

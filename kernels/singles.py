@@ -32,9 +32,10 @@ def _add_lowest(place, total, X, i, start, bits, M, j):
 
 @part
 def _add_by_turns(place, first, second, X, i, start, bits, others, M, j):
-    """Add products with rows of ``M[start:, j:]`` to two sums: with those that i has bits of, and i + 1 others.
+    """Add what two neighbours visit in a word to their sums, tiles of one row; return both.
 
-    place: where in X what is visited by the first of its arguments is
+    bits, others: of the rows of M, from ``start`` on, that i and i + 1 visit; of each the part (1, width) from column j
+    on is multiplied by the number of X (blocks, columns * BLOCK) that is at ``place(i, k)``
     """
     while bits != NONE and others != NONE:
         first = _add_lowest(place, first, X, i, start, bits, M, j)
@@ -64,7 +65,7 @@ def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
     """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
     for i in range(first, last, BLOCK):
-        ask_for(part_of(ahead, i - first, i - first + BLOCK, last - first), 0, 1, 1)
+        ask_for(part_of(ahead, i - first, i - first + BLOCK, last - first))
         Z = stack(_two_rows(bias, X, bits_of, i, W) + _two_rows(bias, X, bits_of, i + 2, W))
         finish(choice, Z, A, G, i, j)
 
@@ -73,7 +74,7 @@ def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
 def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update.update_nonzero``, for each input by itself; shape: one row and the panel's vectors.
 
-    The last pair may end beyond ``last``
+    panel: rows >= last rounded up to a pair, whose second input may be padding, of which nothing is marked
     """
     X, bits_of = blocks_as_rows(inputs.X), column_bits_of(inputs)
     for i in range(first, last, 2):

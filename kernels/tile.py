@@ -71,6 +71,7 @@ def _vector_of(builder, vector, scalars):
 
 
 def _numbers(builder, register):
+    """Return what is in a register, number by number."""
     return [builder.extract_element(register, ir.Constant(ir.IntType(32), n)) for n in range(register.type.count)]
 
 
@@ -302,6 +303,11 @@ def stack(typing_context, tiles):
     return result(tiles), generate
 
 
+def _first_column(builder, context, result, numbers):
+    """Return a tile of one vector with these numbers, of LLVM, in its first column, and zeros in the others."""
+    return _build(builder, context, result, [_vector_of(builder, result.vector, [number]) for number in numbers])
+
+
 @intrinsic
 def as_column(typing_context, x):
     """``as_column(x)``: the numbers of a tile of one vector, row after row, as the first column of a tile; else zeros.
@@ -312,7 +318,7 @@ def as_column(typing_context, x):
 
     def generate(context, builder, signature, arguments):
         numbers = [n for register in _registers(builder, x, arguments[0]) for n in _numbers(builder, register)]
-        return _build(builder, context, result, [_vector_of(builder, result.vector, [n]) for n in numbers])
+        return _first_column(builder, context, result, numbers)
 
     return result(x), generate
 
@@ -324,7 +330,7 @@ def first_of_rows(typing_context, x):
 
     def generate(context, builder, signature, arguments):
         numbers = [_numbers(builder, register)[0] for register in _registers(builder, x, arguments[0])]
-        return _build(builder, context, result, [_vector_of(builder, result.vector, [n]) for n in numbers])
+        return _first_column(builder, context, result, numbers)
 
     return result(x), generate
 
