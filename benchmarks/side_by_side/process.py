@@ -79,25 +79,26 @@ class Newborn:
     """A system that gets a new process for each of its turns, which is not timed until it is ready.
 
     start: number of the turn, from 0 (the one that warms up) -> a Resident
+    answers: the figures of all turns so far, those of rounds that will not count among them
     """
 
     def __init__(self, name: str, start: Callable[[int], Resident]):
         self.name = name
+        self.answers: list[dict] = []
         self._start = start
-        self._turns = 0
 
     def wait_until_ready(self) -> dict:
         return {}
 
     def turn(self) -> dict:
         """Return the figures of one turn, and with them what the process said at its end."""
-        process = self._start(self._turns)
-        self._turns += 1
+        process = self._start(len(self.answers))
         try:
             process.wait_until_ready()
-            return process.turn() | process.finish()
+            self.answers.append(process.turn() | process.finish())
         finally:
             process.kill()
+        return self.answers[-1]
 
     def finish(self) -> dict:
         return {}
