@@ -5,6 +5,7 @@ The rule that the gradient of a tile is given to is one of ``kernels.rules``.
 
 from numba.extending import overload
 
+from fastmlp.kernels.gather import ask_for_rows
 from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.prefetch import claim, prefetch_column
@@ -17,6 +18,8 @@ from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of
 
 MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
+SOON = 4
+"""How many rows of kept gradients are asked for before they are added up: of more at once, some would be forgotten."""
 
 
 def begin(rule, shape, G, panel, first, last, descent):
@@ -150,15 +153,25 @@ def sum_squares(shape, W, out, start):
     store(total, matrix(out, start, 1, W.shape[1]), 0, 0)
 
 
+@part
+def _ask_for_kept(shape, panel, i, parts):
+    """Ask for what row i of a panel takes: other members have read its weights, and written some of its gradients."""
+    claim(shape, values(panel, 0), i, 0)
+    for p in range(parts):
+        ask_for_rows(values(panel, KEPT + p), i, i + 1, panel.width)
+
+
 @kernel
 def apply_kept(shape, rule, panel, first, last, parts, factor, descent):
     """Apply the rule to rows first..last of a panel, given ``factor`` times the sum of its gradients that are kept.
 
     shape: one row of the panel; parts: how many gradients are kept
     """
+    for i in range(first, min(first + SOON, last)):
+        _ask_for_kept(shape, panel, i, parts)
     for i in range(first, last):
-        claim(shape, values(panel, 0), i, 0)
-    for i in range(first, last):
+        if i + SOON < last:
+            _ask_for_kept(shape, panel, i + SOON, parts)
         gradient = load(shape, values(panel, KEPT), i, 0)
         for p in range(1, parts):
             gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
