@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastmlp.architecture import Architecture
 from fastmlp.compiling import compiled_epoch, epoch_compiled_aside
+from fastmlp.crew import Crew
 from fastmlp.kernels import layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
@@ -192,9 +192,9 @@ class Engine:
         network = network_of(self._layout, self._buffer)
         work = self._work_to_train(rows, repeated)
         run, dropout, most = compiled_epoch(self.dtype), self.regime.dropout, self.regime.clip_norm
-        stride, others = self.steps_within(MULTIPLY_ADDS_PER_CALL), range(1, self.members)
+        stride = self.steps_within(MULTIPLY_ADDS_PER_CALL)
 
-        with training(), ThreadPoolExecutor(self.members - 1, "fastmlp") if others else nullcontext() as pool:
+        with training(), Crew(self.members, lambda: team.abort(work.team)) as crew:
 
             def train(rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
                 def run_steps(member: int) -> None:
@@ -206,14 +206,7 @@ class Engine:
                         run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)
 
                 losses = np.zeros((len(steps), self.parts))
-                try:
-                    calls = [pool.submit(run_steps, member) for member in others] if pool else []
-                    run_steps(0)
-                    if calls:
-                        wait(calls)
-                except BaseException:
-                    team.abort(work.team)
-                    raise
+                crew.run(run_steps)
                 of_minibatches: Floats = losses.sum(axis=1)
                 return of_minibatches
 

@@ -1,6 +1,8 @@
 """Threads: results do not depend on their number, and fits can run side by side and after a fork."""
 
+import itertools
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +12,8 @@ from registry import DTYPES
 from scripts import run
 
 from fastmlp import Trainer
+from fastmlp.compiling import compiled_epoch
+from fastmlp.kernels.pieces import Member
 from fastmlp.sharing import sharing_of
 from fastmlp.threads import ENVIRONMENT, available_cpus
 
@@ -107,7 +111,8 @@ def test_threads_that_do_the_work_of_others_parts_give_the_same_bits_every_time(
 
 @pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"momentum": 0.9, "dtype": "float64"}], ids=str)
 def test_threads_that_do_the_work_of_others_who_are_behind_give_the_same_bits_every_time(option):
-    options = {"hidden": (400, 200), "batch_size": 256, "learning_rate": 0.01, **option}
+    options = {"hidden": (400,), "batch_size": 256, "learning_rate": 0.01, **option}
+    assert sharing_of((300, 400, 10), 256, None, 5).of_units == 5
     alone = bits(fitted(**options, threads=1))
     for threads in (2, 3, 5, 5, 5, 5):  # where there are fewer processors, some are always behind
         assert bits(fitted(**options, threads=threads)) == alone
@@ -117,6 +122,43 @@ def test_a_tiny_network_is_trained_by_one_thread():
     trainer = Trainer(hidden=(4,), batch_size=4, epochs=1, threads=8)
     trainer.fit(X[:20, :5], y[:20])
     assert trainer.threads_ == 1
+
+
+def test_what_fails_in_one_thread_ends_the_others_and_is_raised(monkeypatch):
+    options, before = {"hidden": (400,), "batch_size": 256, "threads": 3}, threading.active_count()
+    expected = bits(fitted(**options))
+
+    def failing_epoch(dtype):
+        def run(*arguments):
+            if Member(1, 3) in [argument for argument in arguments if isinstance(argument, Member)]:
+                raise MemoryError("of one thread")
+            compiled_epoch(dtype)(*arguments)
+
+        return run
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fastmlp.engine.compiled_epoch", failing_epoch)
+        with pytest.raises(MemoryError, match="of one thread"):
+            fitted(**options)
+    assert threading.active_count() == before
+    assert bits(fitted(**options)) == expected
+
+
+def test_a_thread_that_cannot_be_started_is_an_error_and_leaves_none_behind(monkeypatch):
+    options, before = {"hidden": (400,), "batch_size": 256, "threads": 3}, threading.active_count()
+    expected, start, started = bits(fitted(**options)), threading.Thread.start, itertools.count(1)
+
+    def start_one(thread):
+        if next(started) > 1:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_one)
+        with pytest.raises(RuntimeError, match="start new thread"):
+            fitted(**options)
+    assert threading.active_count() == before
+    assert bits(fitted(**options)) == expected
 
 
 def test_eight_fits_at_once_give_what_each_gives_alone():
