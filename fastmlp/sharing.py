@@ -1,23 +1,29 @@
 """How the threads of a team share a minibatch: the units of each layer, or parts of the rows; and how many threads pay.
 
-Two threads are compared to one. What they hand to one another depends on the way (``fastmlp.kernels.parts``): units
-cost the activations and gradients between layers, and both gather all rows; parts cost the gradients and weights of all
-layers. Which way is taken depends on the network, the batch size and the data, never on how many threads there will be:
-a result must not either.
+What they hand to one another depends on the way (``fastmlp.kernels.parts``): units cost the activations and gradients
+between layers, and all gather all rows; parts cost the gradients and weights of all layers, and there are no more
+threads than parts. Which way is taken depends on the network, the batch size and the data, never on how many threads
+there will be: a result must not either. So small minibatches are shared as suits two threads, and larger ones as suits
+two, four and eight alike.
 """
 
 import itertools
+import math
 from typing import NamedTuple
 
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
-UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number that is handed over
+UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number of a row that is handed over
+WEIGHT_OF_UNITS = 25  # of each weight that is: they lie side by side
 DEEPER = 100_000  # of each hidden layer but the first, at which all wait for one another
 GATHERED = 25  # of each input, which threads that share units both gather
 PARTS, NUMBER_OF_PARTS = 900_000, 38  # parts likewise; a member writes its numbers to lines of its own
+CACHED, NUMBER_BEYOND = 400_000, 63  # of each number where weights and all gradients are more than a second cache holds
 ROW = 5_000  # work that a row is besides its products: its loss, and gathering it
 LEAST_WORK = 150_000  # of a minibatch, for each thread
+WORTH_MORE = 8_000_000  # of a minibatch, for each thread, from which on sharing should suit more than two
 
-LEAST_PARTS, MOST_PARTS, ROWS_OF_PART = 2, 8, 128  # more parts are for more threads, and cost two a little
+TEAMS = 2, 4, 8  # that a way should suit; and so many parts there may be
+ROWS_OF_PART = 32  # at least, if there are more than two
 
 
 class Sharing(NamedTuple):
@@ -54,28 +60,32 @@ def sharing_of(
 
     visited: how many inputs of a row the first layer visits, None for all; whole: whether minibatches must stay whole
     """
-    products = multiply_adds(sizes, batch_size, visited)
-    parts = _parts_of(batch_size)
-    by_units, by_parts = _cost_of_units(_visiting(sizes, visited), batch_size), _cost_of_parts(sizes, parts)
-    if whole or by_units <= by_parts:
-        parts, cost = 1, by_units
-    else:
-        limit, cost = min(limit, parts), by_parts
-    if work_of(sizes, batch_size, visited) <= cost or products < 2 * LEAST_WORK:
+    products, work = multiply_adds(sizes, batch_size, visited), work_of(sizes, batch_size, visited)
+    ways = {1: _cost_of_units(_visiting(sizes, visited), batch_size)}
+    if not whole:
+        ways |= {parts: _cost_of_parts(sizes, parts) for parts in _parts_of(batch_size)}
+    teams = [members for members in TEAMS if members == 2 or work >= members * WORTH_MORE]
+    parts = min(ways, key=lambda parts: math.prod(_time(work, parts, ways[parts], members) for members in teams))
+    if work <= ways[parts] or products < 2 * LEAST_WORK:
         return Sharing(1, 1)
-    return Sharing(parts, min(limit, products // LEAST_WORK))
+    most = limit if parts == 1 else min(limit, parts)
+    return Sharing(parts, min(most, products // LEAST_WORK))
+
+
+def _time(work: int, parts: int, cost: int, members: int) -> float:
+    """Return what one of so many members does and loses, given what two lose together."""
+    if parts == 1:  # units: what one of m members reads of the others is (m - 1) / m of all
+        return (work + (members - 1) * cost) / members
+    return work / min(members, parts) + cost / 2
 
 
 def _visiting(sizes: tuple[int, ...], visited: float | None) -> tuple[int, ...]:
     return sizes if visited is None else (max(1, round(visited)), *sizes[1:])
 
 
-def _parts_of(batch_size: int) -> int:
-    """Return the largest power of two that leaves enough rows to each part, within bounds."""
-    parts = LEAST_PARTS
-    while parts < MOST_PARTS and batch_size >= 2 * parts * ROWS_OF_PART:
-        parts *= 2
-    return parts
+def _parts_of(batch_size: int) -> list[int]:
+    """Return in how many parts a minibatch may fall: two, or more if that leaves enough rows to each."""
+    return [parts for parts in TEAMS if parts == 2 or batch_size >= parts * ROWS_OF_PART]
 
 
 def _cost_of_units(sizes: tuple[int, ...], batch_size: int) -> int:
@@ -84,12 +94,13 @@ def _cost_of_units(sizes: tuple[int, ...], batch_size: int) -> int:
     activations = sum(hidden[:-1]) + sum(hidden[-1:]) // 2  # the output layer is shared by rows
     gradients = sum(hidden[1:]) + outputs
     weights = sum(a * b for a, b in itertools.pairwise(sizes[1:]))
-    handed_over = batch_size * (activations + gradients) + weights
     waiting = UNITS + DEEPER * max(0, len(hidden) - 1)
-    return waiting + NUMBER_OF_UNITS * handed_over + GATHERED * batch_size * inputs
+    of_rows = NUMBER_OF_UNITS * (activations + gradients) + GATHERED * inputs
+    return waiting + batch_size * of_rows + WEIGHT_OF_UNITS * weights
 
 
 def _cost_of_parts(sizes: tuple[int, ...], parts: int) -> int:
     """Return what two threads lose by handing over the gradients of half of the parts, and all weights once."""
     parameters = forward_multiply_adds(sizes) + sum(sizes[1:])
-    return PARTS + NUMBER_OF_PARTS * parameters * (parts + 2) // 2
+    of_number = NUMBER_OF_PARTS if parameters * (1 + parts) <= CACHED else NUMBER_BEYOND
+    return PARTS + of_number * parameters * (parts + 2) // 2

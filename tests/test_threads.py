@@ -101,9 +101,9 @@ def test_more_threads_than_processors_give_the_same_bits_every_time():
 
 
 @pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"dtype": "float64", "l2": 0.1}], ids=str)
-def test_threads_that_do_the_work_of_others_parts_give_the_same_bits_every_time(option):
-    options = {"hidden": (24, 40, 16), "batch_size": 512, "learning_rate": 0.01, **option}
-    assert sharing_of((300, 24, 40, 16, 10), 512, None, 4).parts == 4
+def test_threads_that_add_up_the_gradients_of_parts_give_the_same_bits_every_time(option):
+    options = {"hidden": (64, 48), "batch_size": 512, "learning_rate": 0.01, **option}
+    assert sharing_of((300, 64, 48, 10), 512, None, 4).parts == 4
     alone = bits(fitted(**options, threads=1))
     for threads in (2, 3, 4, 4, 4, 4):
         assert bits(fitted(**options, threads=threads)) == alone
@@ -116,6 +116,12 @@ def test_threads_that_do_the_work_of_others_who_are_behind_give_the_same_bits_ev
     alone = bits(fitted(**options, threads=1))
     for threads in (2, 3, 5, 5, 5, 5):  # where there are fewer processors, some are always behind
         assert bits(fitted(**options, threads=threads)) == alone
+
+
+def test_more_than_two_threads_share_what_is_worth_it():
+    for sizes, batch_size in (((784, 1024, 1024, 10), 128), ((300, 800, 400, 10), 128), ((100, 256, 256, 2), 200)):
+        assert sharing_of(sizes, batch_size, None, 4).members == 4
+    assert sharing_of((64, 100, 10), 200, None, 4) == sharing_of((64, 100, 10), 200, None, 2)
 
 
 def test_a_tiny_network_is_trained_by_one_thread():

@@ -66,12 +66,14 @@ def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(rule, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 @pytest.mark.parametrize(
-    ("hidden", "batch_size"), [((), 1030), ((24,), 300), ((40, 33), 100), ((20, 10), 520)], ids=str
+    ("hidden", "batch_size", "parts"),
+    [((), 1030, 2), ((24,), 300, 2), ((40, 33), 100, 2), ((150, 150), 520, 4), ((150, 150), 800, 8)],
+    ids=str,
 )
-def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, rule, dtype):
+def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, parts, rule, dtype):
     # a last minibatch of so few rows that some parts have none
     start, X, y = network_and_data(hidden, rows=2 * batch_size + 5)
-    assert sharing_of((21, *hidden, 10), batch_size, None, 1).parts > 1
+    assert sharing_of((21, *hidden, 10), batch_size, None, 2).parts == parts
     assert_same_training(start, X, y, hidden, dtype, batch_size, epochs=2, **rule)
 
 
