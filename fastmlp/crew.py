@@ -11,7 +11,7 @@ Job = Callable[[int], object]
 class Crew:
     """So many members; the thread that enters a crew, and lets it run jobs, is member 0.
 
-    let_go: called where a job fails in one of them, to end the others, who would wait for it
+    let_go: called in the member whose job fails, to end those of the others, who would wait for it
 
     A pool of threads would make a future for each job of each member, and another thing to wait for them with: of a fit
     of 500 rows on two threads that took a twentieth.
@@ -24,7 +24,10 @@ class Crew:
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Self:
-        """Start the threads of the other members."""
+        """Start the threads of the other members.
+
+        Raises RuntimeError where the system allows no more threads; those that were started have then ended.
+        """
         try:
             for member, jobs in enumerate(self._jobs, 1):
                 name = f"fastmlp-{member}"
@@ -58,14 +61,16 @@ class Crew:
 
     def _serve(self, member: int, jobs: SimpleQueue[Job | None]) -> None:
         while (job := jobs.get()) is not None:
-            error = None
-            try:
-                job(member)
-            except BaseException as failure:
-                error = failure
-                self._let_go()
+            self._ends.put(self._error_of(job, member))
             del job  # it may hold data
-            self._ends.put(error)
+
+    def _error_of(self, job: Job, member: int) -> BaseException | None:
+        try:
+            job(member)
+        except BaseException as error:
+            self._let_go()
+            return error
+        return None
 
     def _dismiss(self) -> None:
         for jobs in self._jobs:

@@ -22,8 +22,8 @@ ROW = 5_000  # work that a row is besides its products: its loss, and gathering 
 LEAST_WORK = 150_000  # of a minibatch, for each thread
 WORTH_MORE = 8_000_000  # of a minibatch, for each thread, from which on sharing should suit more than two
 
-TEAMS = 2, 4, 8  # that a way should suit; and so many parts there may be
-ROWS_OF_PART = 32  # at least, if there are more than two
+TEAMS = 2, 4, 8  # how many threads a way may have to suit; and in how many parts a minibatch may fall
+ROWS_OF_PART = 32  # the fewest, where there are more than two parts
 
 
 class Sharing(NamedTuple):
@@ -59,21 +59,28 @@ def sharing_of(
     """Return how at most ``limit`` threads share the minibatches of a network of ``sizes`` (D, hidden units ..., C).
 
     visited: how many inputs of a row the first layer visits, None for all; whole: whether minibatches must stay whole
+
+    Of all ways, that is taken for which the product of what it takes teams of several sizes is least.
     """
     products, work = multiply_adds(sizes, batch_size, visited), work_of(sizes, batch_size, visited)
     ways = {1: _cost_of_units(_visiting(sizes, visited), batch_size)}
     if not whole:
         ways |= {parts: _cost_of_parts(sizes, parts) for parts in _parts_of(batch_size)}
-    teams = [members for members in TEAMS if members == 2 or work >= members * WORTH_MORE]
-    parts = min(ways, key=lambda parts: math.prod(_time(work, parts, ways[parts], members) for members in teams))
+    teams = _teams_for(work)
+    parts = min(ways, key=lambda parts: math.prod(_work_of_one(work, parts, ways[parts], team) for team in teams))
     if work <= ways[parts] or products < 2 * LEAST_WORK:
         return Sharing(1, 1)
     most = limit if parts == 1 else min(limit, parts)
     return Sharing(parts, min(most, products // LEAST_WORK))
 
 
-def _time(work: int, parts: int, cost: int, members: int) -> float:
-    """Return what one of so many members does and loses, given what two lose together."""
+def _teams_for(work: int) -> list[int]:
+    """Return the sizes of teams that a minibatch of so much work should suit: two, and more if it is worth it."""
+    return [members for members in TEAMS if members == 2 or work >= members * WORTH_MORE]
+
+
+def _work_of_one(work: int, parts: int, cost: int, members: int) -> float:
+    """Return the multiply-adds that one of so many members does and loses, given what two lose together."""
     if parts == 1:  # units: what one of m members reads of the others is (m - 1) / m of all
         return (work + (members - 1) * cost) / members
     return work / min(members, parts) + cost / 2

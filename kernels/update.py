@@ -18,8 +18,8 @@ from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of
 
 MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
-SOON = 4
-"""How many rows of kept gradients are asked for before they are added up: of more at once, some would be forgotten."""
+ROWS_SOON = 4
+"""How many rows before its turn a row of kept gradients is asked for: of many more at once, some would be forgotten."""
 
 
 def begin(rule, shape, G, panel, first, last, descent):
@@ -155,7 +155,7 @@ def sum_squares(shape, W, out, start):
 
 @part
 def _ask_for_kept(shape, panel, i, parts):
-    """Ask for what row i of a panel takes: other members have read its weights, and written some of its gradients."""
+    """Ask for row i (1, width) of a panel's weights and of its kept gradients: other members had them last."""
     claim(shape, values(panel, 0), i, 0)
     for p in range(parts):
         ask_for_rows(values(panel, KEPT + p), i, i + 1, panel.width)
@@ -167,11 +167,11 @@ def apply_kept(shape, rule, panel, first, last, parts, factor, descent):
 
     shape: one row of the panel; parts: how many gradients are kept
     """
-    for i in range(first, min(first + SOON, last)):
+    for i in range(first, min(first + ROWS_SOON, last)):
         _ask_for_kept(shape, panel, i, parts)
     for i in range(first, last):
-        if i + SOON < last:
-            _ask_for_kept(shape, panel, i + SOON, parts)
+        if i + ROWS_SOON < last:
+            _ask_for_kept(shape, panel, i + ROWS_SOON, parts)
         gradient = load(shape, values(panel, KEPT), i, 0)
         for p in range(1, parts):
             gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
