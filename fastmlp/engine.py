@@ -213,9 +213,14 @@ class Engine:
             yield train
 
     def steps_within(self, multiply_adds: int) -> int:
-        """Return how many minibatches, at least one, may go into one call so that each thread does about so much."""
-        steps = max(1, self.members * multiply_adds // self._work_of_a_step)
-        return min(steps, sparse.MOST_STEPS) if self.regime.visiting is ENTRIES else steps
+        """Return how many minibatches, at least one, may go into one call so that each thread does about so much.
+
+        After a call all weights of sparse inputs are brought up to date, which rounds: there it is so much in all,
+        however many threads there are.
+        """
+        lists = self.regime.visiting is ENTRIES
+        steps = max(1, (1 if lists else self.members) * multiply_adds // self._work_of_a_step)
+        return min(steps, sparse.MOST_STEPS) if lists else steps
 
     # ---- memory ----
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from networks import clusters
 from registry import DTYPES
+from scipy import sparse
 from scripts import run
 
 from fastmlp import Trainer
@@ -86,6 +87,22 @@ RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "ada
 @pytest.mark.parametrize("rule", RULES, ids=str)
 def test_every_rule_too(rule):
     assert bits(fitted(hidden=(64, 48), threads=3, **rule)) == bits(fitted(hidden=(64, 48), threads=1, **rule))
+
+
+@pytest.mark.parametrize("rule", [{}, *RULES], ids=str)
+def test_long_epochs_of_sparse_rows_too(rule, monkeypatch):
+    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", 20_000_000)  # several calls an epoch
+    random = np.random.default_rng(0)
+    rows = sparse.random(4000, 20_000, 0.005, format="csr", dtype=np.float32, random_state=random)
+    targets = random.integers(0, 3, 4000)
+
+    def trained(threads):
+        trainer = Trainer((64,), batch_size=200, epochs=1, l2=0.01, threads=threads, **rule)
+        trainer.fit(rows, targets)
+        assert trainer.threads_ == threads
+        return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
+
+    assert trained(2) == trained(1)
 
 
 def test_gradients_too():
