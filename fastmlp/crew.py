@@ -43,16 +43,17 @@ class Crew:
         """Wait until the others have done what they were asked to, and let them leave."""
         self._dismiss()
 
-    def run(self, job: Job) -> None:
-        """Let all members run ``job(member)``, and wait until they have; raise what it raises in one of them.
+    def run(self, job: Job, members: int) -> None:
+        """Let the first so many members run ``job(member)``, and wait until they have; raise what it raises in one.
 
         What it raises in the calling thread is raised at once, while others may still be running.
         """
+        asked = self._jobs[: members - 1]
         try:
-            for jobs in self._jobs:
+            for jobs in asked:
                 jobs.put(job)
             job(0)
-            errors = [self._ends.get() for _ in self._jobs]
+            errors = [self._ends.get() for _ in asked]
         except BaseException:
             self._let_go()
             raise

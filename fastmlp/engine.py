@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,13 @@ from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, new_m
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
-from fastmlp.kernels.step import Workspace, network_of, new_workspace
+from fastmlp.kernels.step import Workspace, network_of, new_workspace, workspace_of_some
 from fastmlp.kernels.targets import Targets
+from fastmlp.pace import Pace
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle
 from fastmlp.sharing import sharing_of, work_of
-from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, training
+from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, MULTIPLY_ADDS_TO_TRY, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
 MISSED_ADAM_STEP = 50
@@ -111,7 +112,7 @@ class Engine:
 
     @property
     def members(self) -> int:
-        """How many threads train."""
+        """How many threads train, at most."""
         return self._sharing.members
 
     @property
@@ -190,23 +191,26 @@ class Engine:
         the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = network_of(self._layout, self._buffer)
-        work = self._work_to_train(rows, repeated)
+        least, longest = map(self.steps_within, (MULTIPLY_ADDS_TO_TRY, MULTIPLY_ADDS_PER_CALL))
+        shortest = longest if self.regime.visiting is ENTRIES else least  # what comes after a call rounds
+        pace = Pace(self.members, least)
+        works = self._works_to_train(rows, repeated, pace.members)
         run, dropout, most = compiled_epoch(self.dtype), self.regime.dropout, self.regime.clip_norm
-        stride = self.steps_within(MULTIPLY_ADDS_PER_CALL)
 
-        with training(), Crew(self.members, lambda: team.abort(work.team)) as crew:
+        def let_go() -> None:
+            for work in works.values():
+                team.abort(work.team)
+
+        with training(), Crew(self.members, let_go) as crew:
 
             def train(rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
-                def run_steps(member: int) -> None:
-                    me = Member(member, self.members)
-                    for first in range(0, len(steps), stride):
-                        if team.is_aborted(work.team):
-                            break
-                        own, own_losses = steps[first : first + stride], losses[first : first + stride]
-                        run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, most)
+                def run_some(some: slice, members: int, member: int) -> None:
+                    me, own, own_losses = Member(member, members), steps[some], losses[some]
+                    run(network, rows, targets, order, own, own_losses, works[members], me, descent, dropout, most)
 
                 losses = np.zeros((len(steps), self.parts))
-                crew.run(run_steps)
+                for members, some in pace.portions(len(steps), shortest, longest):
+                    crew.run(partial(run_some, some, members), members)
                 of_minibatches: Floats = losses.sum(axis=1)
                 return of_minibatches
 
@@ -228,7 +232,8 @@ class Engine:
         rows = layout.rows_of_largest_part(self.regime.batch_size, self.parts)
         return _planned(self.sizes, rows, self.dtype, self._sharing.of_units, chosen)
 
-    def _work_to_train(self, rows: Rows, repeated: bool) -> Workspace:
+    def _works_to_train(self, rows: Rows, repeated: bool, teams: list[int]) -> dict[int, Workspace]:
+        """Return what teams of so many members, one at a time, work on."""
         plan, members, regime = self._layout, self.members, self.regime
         if regime.visiting is ENTRIES:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
@@ -236,7 +241,8 @@ class Engine:
         else:
             new = zeros.new_bits if regime.visiting in (NONZEROS, SINGLES) else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
-        return new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
+        work = new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
+        return {some: workspace_of_some(work, members, some) for some in teams}
 
 
 @lru_cache(maxsize=128)

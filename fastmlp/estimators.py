@@ -56,7 +56,8 @@ class MLPClassifier(_Estimator, sklearn.neural_network.MLPClassifier):
     class_weight : None, "balanced" or {class: weight}; multiplies ``sample_weight`` as elsewhere in scikit-learn
     label_smoothing : share e of each label's probability that goes to all C classes alike: (1 - e) [c = y] + e / C
         (Szegedy et al., 2016, section 7); of a binary or multilabel target, (1 - e) y + e / 2
-    threads : the most threads to use, None for as many as this process may; results never depend on it
+    threads : the most threads to use, None for as many as this process may; fewer work while that is faster, as beside
+        other programs. Results never depend on it
     time_budget : seconds after which training ends, with the epoch that is under way
     learning_rate_decay : multiplies the learning rate after each epoch
     callbacks : functions that are called with each epoch's figures (``fastmlp.history.EpochFigures``); one that returns

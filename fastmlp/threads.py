@@ -10,6 +10,7 @@ from pathlib import Path
 
 # A call into compiled code holds this much work for a member, a fraction of a second: Ctrl-C is heard in between
 MULTIPLY_ADDS_PER_CALL = 4_000_000_000
+MULTIPLY_ADDS_TO_TRY = 50_000_000  # about a millisecond: to see how long a team takes
 ENVIRONMENT = ("FASTMLP_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 

@@ -45,7 +45,8 @@ class Trainer:
     input_scale : multiplies inputs as a minibatch is gathered (1 / 255 for pixels that stay uint8 in memory)
     init : "he" (normal, variance 2 / inputs; He et al., 2015) or a number, the standard deviation of normal weights
     dtype : "float32" or "float64", of parameters and arithmetic
-    threads : the most threads to use; None for as many as this process may. Results never depend on it
+    threads : the most threads to use, None for as many as this process may; fewer work while that is faster, as beside
+        other programs. Results never depend on it
     seed : of the initial weights and the order of rows; None for a new one each time
     max_steps : stop after so many minibatches, None for no limit
     solver : "sgd", or "adam" (Kingma and Ba, 2015; betas 0.9 and 0.999, epsilon 1e-8)
@@ -55,8 +56,8 @@ class Trainer:
 
     Attributes
     ----------
-    classes_ : (C,) sorted labels of a classifier; history_ : History of the last fit; threads_ : threads that it used;
-    compile_seconds : seconds that it waited for compiled kernels; interrupted : whether Ctrl-C ended it
+    classes_ : (C,) sorted labels of a classifier; history_ : History of the last fit; threads_ : the most threads that
+    it used; compile_seconds : seconds that it waited for compiled kernels; interrupted : whether Ctrl-C ended it
     """
 
     def __init__(
@@ -280,7 +281,7 @@ class Trainer:
 
     @property
     def threads_(self) -> int:
-        """Threads that training used."""
+        """The most threads that training used."""
         return self._fitted().members
 
     def _fitted(self) -> Engine:

@@ -80,6 +80,14 @@ def new_workspace(
     )
 
 
+def workspace_of_some(work: Workspace, members: int, some: int) -> Workspace:
+    """Return what some of so many members work on alone: the memory of the first of them, and a team of their own."""
+    inputs = Inputs(work.inputs.X[:some], work.inputs.visits[:some])
+    scratch = work.scratch[: work.scratch.size // members * some] if work.parts > 1 else work.scratch
+    transposed = work.transposed[: work.transposed.size // members * some]
+    return work._replace(inputs=inputs, scratch=scratch, transposed=transposed, team=new_team(some))
+
+
 @part
 def activations_of(layer, work):
     """Return a layer's activations, in blocks; the output layer has none, but scores where their gradients will be."""

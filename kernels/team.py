@@ -39,11 +39,6 @@ def abort(team: np.ndarray) -> None:
     team[ABORTED] = 1
 
 
-def is_aborted(team: np.ndarray) -> bool:
-    """Tell whether the team has been aborted."""
-    return bool(team[ABORTED])
-
-
 def _pointer(context, builder, array_type, array, i):
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [i])
 

@@ -135,6 +135,64 @@ def test_threads_that_do_the_work_of_others_who_are_behind_give_the_same_bits_ev
         assert bits(fitted(**options, threads=threads)) == alone
 
 
+CHANGING = [
+    {"hidden": (130,)},
+    {"hidden": (400, 33), "batch_size": 256, "dtype": "float64"},
+    {"hidden": (64, 48), "batch_size": 512, "solver": "adam", "learning_rate": 0.01},
+    {"hidden": (64, 48), "batch_size": 512, "momentum": 0.9},
+]
+
+
+@pytest.mark.parametrize("options", CHANGING, ids=str)
+def test_nor_do_they_on_when_threads_join_and_leave(options, monkeypatch):
+    alone = bits(fitted(**options, epochs=6, threads=1))
+    for threads, teams in ((2, {2, 1}), (4, {4, 2, 1})):
+        seen = change_teams(monkeypatch)
+        assert bits(fitted(**options, epochs=6, threads=threads)) == alone
+        assert seen == teams
+
+
+def test_nor_do_those_of_sparse_rows(monkeypatch):
+    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", 20_000_000)
+    random = np.random.default_rng(0)
+    rows = sparse.random(4000, 20_000, 0.005, format="csr", dtype=np.float32, random_state=random)
+    targets = random.integers(0, 3, 4000)
+
+    def trained(threads):
+        trainer = Trainer((64,), batch_size=200, epochs=2, l2=0.01, momentum=0.9, threads=threads)
+        trainer.fit(rows, targets)
+        return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
+
+    alone = trained(1)
+    seen = change_teams(monkeypatch)
+    assert trained(2) == alone
+    assert seen == {1, 2}
+
+
+def change_teams(monkeypatch):
+    """Let teams be whole at first, and each trial find that what it tries is faster; return the sizes that are seen."""
+    calls, seen = itertools.count(), set()
+
+    def clock():
+        turn, ends = divmod(next(calls), 2)
+        return 0.5**turn if ends else 0.0
+
+    def seeing_epoch(dtype):
+        def run(*arguments):
+            seen.update(argument.count for argument in arguments if isinstance(argument, Member))
+            compiled_epoch(dtype)(*arguments)
+
+        return run
+
+    monkeypatch.setattr("fastmlp.pace.perf_counter", clock)
+    monkeypatch.setattr("fastmlp.pace.PATIENCE", 0.0)
+    monkeypatch.setattr("fastmlp.pace.Findings.halvings", 0)
+    monkeypatch.setattr("fastmlp.pace.Findings.wait", 0.0)
+    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_TO_TRY", 1)
+    monkeypatch.setattr("fastmlp.engine.compiled_epoch", seeing_epoch)
+    return seen
+
+
 def test_more_than_two_threads_share_what_is_worth_it():
     for sizes, batch_size in (((784, 1024, 1024, 10), 128), ((300, 800, 400, 10), 128), ((100, 256, 256, 2), 200)):
         assert sharing_of(sizes, batch_size, None, 4).members == 4

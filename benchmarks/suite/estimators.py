@@ -1,11 +1,14 @@
 """Speed of whole fits with the estimator, its checks and its set-up included."""
 
+import subprocess
+import sys
 import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
 from .fits import FITS
 from .sparse_data import sparse_rows
+from .work import available_cpus
 
 TINY_FITS = 100
 MUSHROOMS = 6_513, 126, 22 / 126
@@ -46,6 +49,28 @@ class DigitsFit(Estimator):
     entry = "digits"
 
     def time_fit(self):
+        self.fit()
+
+
+class FitBesideOthers(Estimator):
+    """Seconds of a fit of 500 rows of 20 numbers while so many other programs keep a processor busy each."""
+
+    entry = "small table"
+    params = (list(range(1 + min(2, available_cpus()))),)
+    param_names = ("others",)
+
+    def setup(self, others):
+        super().setup()
+        self.others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)]
+        for _ in range(20):  # in which fastmlp may find out how many threads pay now
+            self.fit()
+
+    def teardown(self, others):
+        for other in self.others:
+            other.kill()
+            other.wait()
+
+    def time_fit(self, others):
         self.fit()
 
 

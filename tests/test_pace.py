@@ -1,0 +1,92 @@
+"""How many threads of a team work: what is faster at the moment, found by trials that cost little."""
+
+import pytest
+
+from fastmlp import pace
+from fastmlp.pace import Findings, Pace
+
+
+class Machine:
+    """A machine on which a minibatch takes so many threads so long; its clock is that of paces."""
+
+    def __init__(self, monkeypatch):
+        monkeypatch.setattr(pace, "perf_counter", lambda: self.now)
+        self.now, self.seconds = 0.0, {}
+
+    def train(self, team, steps, shortest=10, longest=100):
+        """Return how many minibatches each number of threads was to train on."""
+        trained, done = dict.fromkeys(team.members, 0), 0
+        for members, some in team.portions(steps, shortest, longest):
+            assert some.start == done < some.stop <= done + longest
+            assert some.stop in (steps, done + shortest, done + longest)
+            done = some.stop
+            trained[members] += some.stop - some.start
+            self.now += self.seconds[members] * (some.stop - some.start)
+        assert done == steps
+        return trained
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    monkeypatch.setattr(Findings, "wait", 0.0)
+    return Machine(monkeypatch)
+
+
+def test_one_thread_has_nothing_to_try(machine):
+    machine.seconds = {1: 0.001}
+    assert machine.train(Pace(1, 10), 1000) == {1: 1000}
+
+
+def test_trials_cost_little_where_all_threads_pay(machine):
+    machine.seconds = {1: 0.002, 2: 0.001}
+    trained = machine.train(Pace(2, 10), 100_000)
+    assert 10 <= trained[1] < 500
+
+
+def test_fewer_threads_where_threads_wait_for_one_another(machine):
+    machine.seconds = {1: 0.001, 2: 0.04}
+    trained = machine.train(Pace(2, 10), 100_000)
+    assert trained[2] < 300
+
+
+def test_what_has_changed_is_found_out(machine):
+    team = Pace(2, 10)
+    machine.seconds = {1: 0.002, 2: 0.001}
+    machine.train(team, 5_000)
+    machine.seconds = {1: 0.002, 2: 0.04}
+    busy = machine.train(team, 100_000)
+    machine.seconds = {1: 0.002, 2: 0.001}
+    free = machine.train(team, 100_000)
+    assert busy[2] < 1_000
+    assert free[1] < pace.LONGEST_WAIT / 0.002 + 2_000
+
+
+@pytest.mark.parametrize("best", [8, 4, 2, 1])
+def test_as_many_of_eight_threads_as_pay(machine, best):
+    machine.seconds = {members: 0.001 * max(members / best, best / members) for members in (8, 4, 2, 1)}
+    trained = machine.train(Pace(8, 10), 100_000)
+    assert trained[best] > 90_000
+
+
+@pytest.mark.parametrize("members", [3, 5, 6, 7])
+def test_any_number_is_halved_down_to_one(machine, members):
+    team = Pace(members, 10)
+    assert team.members[0] == members
+    assert team.members[-1] == 1
+    machine.seconds = {some: some * 0.001 for some in team.members}
+    assert machine.train(team, 100_000)[1] > 90_000
+
+
+def test_short_calls_tell_as_much_together(machine):
+    machine.seconds = {1: 0.001, 2: 0.003}
+    team = Pace(2, 10)
+    for _ in range(200):
+        machine.train(team, 3)
+    assert machine.train(team, 3) == {1: 3, 2: 0}
+
+
+def test_the_next_fit_begins_with_what_the_last_has_found(machine):
+    machine.seconds = {1: 0.001, 2: 0.003}
+    machine.train(Pace(2, 10), 1000)
+    assert machine.train(Pace(2, 10), 100) == {1: 100, 2: 0}
+    assert machine.train(Pace(1, 10), 100) == {1: 100}
