@@ -191,9 +191,10 @@ class Engine:
         the calling thread (KeyboardInterrupt) finds and leaves whole minibatches.
         """
         network = network_of(self._layout, self._buffer)
-        least, longest = map(self.steps_within, (MULTIPLY_ADDS_TO_TRY, MULTIPLY_ADDS_PER_CALL))
-        shortest = longest if self.regime.visiting is ENTRIES else least  # what comes after a call rounds
-        pace = Pace(self.members, least)
+        shortest, longest = map(self.steps_within, (MULTIPLY_ADDS_TO_TRY, MULTIPLY_ADDS_PER_CALL))
+        if self.regime.visiting is ENTRIES:
+            shortest = longest  # what comes after a call rounds
+        pace = Pace(self.members)
         works = self._works_to_train(rows, repeated, pace.members)
         run, dropout, most = compiled_epoch(self.dtype), self.regime.dropout, self.regime.clip_norm
 
@@ -242,7 +243,8 @@ class Engine:
             new = zeros.new_bits if regime.visiting in (NONZEROS, SINGLES) else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         work = new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
-        return {some: workspace_of_some(work, members, some) for some in teams}
+        of_some = {some: workspace_of_some(work, members, some) for some in teams if some < members}
+        return {members: work, **of_some}
 
 
 @lru_cache(maxsize=128)

@@ -9,6 +9,7 @@ two, four and eight alike.
 
 import itertools
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
@@ -53,6 +54,7 @@ def work_of(sizes: tuple[int, ...], batch_size: int, visited: float | None) -> i
     return multiply_adds(sizes, batch_size, visited) + ROW * batch_size
 
 
+@lru_cache(maxsize=128)  # searches train the same network again and again
 def sharing_of(
     sizes: tuple[int, ...], batch_size: int, visited: float | None, limit: int, whole: bool = False
 ) -> Sharing:

@@ -34,23 +34,23 @@ def machine(monkeypatch):
 
 def test_one_thread_has_nothing_to_try(machine):
     machine.seconds = {1: 0.001}
-    assert machine.train(Pace(1, 10), 1000) == {1: 1000}
+    assert machine.train(Pace(1), 1000) == {1: 1000}
 
 
 def test_trials_cost_little_where_all_threads_pay(machine):
     machine.seconds = {1: 0.002, 2: 0.001}
-    trained = machine.train(Pace(2, 10), 100_000)
+    trained = machine.train(Pace(2), 100_000)
     assert 10 <= trained[1] < 500
 
 
 def test_fewer_threads_where_threads_wait_for_one_another(machine):
     machine.seconds = {1: 0.001, 2: 0.04}
-    trained = machine.train(Pace(2, 10), 100_000)
+    trained = machine.train(Pace(2), 100_000)
     assert trained[2] < 300
 
 
 def test_what_has_changed_is_found_out(machine):
-    team = Pace(2, 10)
+    team = Pace(2)
     machine.seconds = {1: 0.002, 2: 0.001}
     machine.train(team, 5_000)
     machine.seconds = {1: 0.002, 2: 0.04}
@@ -64,13 +64,13 @@ def test_what_has_changed_is_found_out(machine):
 @pytest.mark.parametrize("best", [8, 4, 2, 1])
 def test_as_many_of_eight_threads_as_pay(machine, best):
     machine.seconds = {members: 0.001 * max(members / best, best / members) for members in (8, 4, 2, 1)}
-    trained = machine.train(Pace(8, 10), 100_000)
+    trained = machine.train(Pace(8), 100_000)
     assert trained[best] > 90_000
 
 
 @pytest.mark.parametrize("members", [3, 5, 6, 7])
 def test_any_number_is_halved_down_to_one(machine, members):
-    team = Pace(members, 10)
+    team = Pace(members)
     assert team.members[0] == members
     assert team.members[-1] == 1
     machine.seconds = {some: some * 0.001 for some in team.members}
@@ -79,7 +79,7 @@ def test_any_number_is_halved_down_to_one(machine, members):
 
 def test_short_calls_tell_as_much_together(machine):
     machine.seconds = {1: 0.001, 2: 0.003}
-    team = Pace(2, 10)
+    team = Pace(2)
     for _ in range(200):
         machine.train(team, 3)
     assert machine.train(team, 3) == {1: 3, 2: 0}
@@ -87,6 +87,6 @@ def test_short_calls_tell_as_much_together(machine):
 
 def test_the_next_fit_begins_with_what_the_last_has_found(machine):
     machine.seconds = {1: 0.001, 2: 0.003}
-    machine.train(Pace(2, 10), 1000)
-    assert machine.train(Pace(2, 10), 100) == {1: 100, 2: 0}
-    assert machine.train(Pace(1, 10), 100) == {1: 100}
+    machine.train(Pace(2), 1000)
+    assert machine.train(Pace(2), 100) == {1: 100, 2: 0}
+    assert machine.train(Pace(1), 100) == {1: 100}

@@ -185,7 +185,8 @@ def change_teams(monkeypatch):
         return run
 
     monkeypatch.setattr("fastmlp.pace.perf_counter", clock)
-    monkeypatch.setattr("fastmlp.pace.PATIENCE", 0.0)
+    for name in ("WARM_UP", "MEASURED", "PATIENCE"):
+        monkeypatch.setattr(f"fastmlp.pace.{name}", 1e-300)
     monkeypatch.setattr("fastmlp.pace.Findings.halvings", 0)
     monkeypatch.setattr("fastmlp.pace.Findings.wait", 0.0)
     monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_TO_TRY", 1)
