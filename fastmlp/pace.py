@@ -10,8 +10,10 @@ from time import perf_counter
 
 # In seconds. Threads that join have to be woken, on a core that has been slowed down, and have nothing in its caches
 WARM_UP, MEASURED = 0.005, 0.005
-PATIENCE, LONGEST_WAIT = 200, 60.0  # what a trial has taken, so many times, or so long, passes before the next
-WORTH_LEAVING = 0.9  # of the time that all take: a moment's measure is not exact, and fewer threads are no gain as such
+# What a trial has taken, so many times, passes before the next, or at most so many seconds: fewer while fewer work, as
+# what keeps the others may end any time
+PATIENCE, PATIENCE_OF_FEWER, LONGEST_WAIT = 200, 50, 60.0
+WORTH_LEAVING = 0.9  # of the time that more threads take, which may soon take less again
 
 
 class Findings:
@@ -81,7 +83,8 @@ class Pace:
         else:
             self._direction = -self._direction
         self._tried = Findings.halvings = self._halvings
-        Findings.wait = min(LONGEST_WAIT, PATIENCE * (WARM_UP + taken.seconds))
+        patience = PATIENCE_OF_FEWER if self._halvings else PATIENCE
+        Findings.wait = min(LONGEST_WAIT, patience * (WARM_UP + taken.seconds))
 
 
 class _Taken:

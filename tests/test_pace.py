@@ -46,7 +46,7 @@ def test_trials_cost_little_where_all_threads_pay(machine):
 def test_fewer_threads_where_threads_wait_for_one_another(machine):
     machine.seconds = {1: 0.001, 2: 0.04}
     trained = machine.train(Pace(2), 100_000)
-    assert trained[2] < 300
+    assert trained[2] < 500
 
 
 def test_what_has_changed_is_found_out(machine):
@@ -57,7 +57,7 @@ def test_what_has_changed_is_found_out(machine):
     busy = machine.train(team, 100_000)
     machine.seconds = {1: 0.002, 2: 0.001}
     free = machine.train(team, 100_000)
-    assert busy[2] < 1_000
+    assert busy[2] < 2_000
     assert free[1] < pace.LONGEST_WAIT / 0.002 + 2_000
 
 

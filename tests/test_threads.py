@@ -185,7 +185,7 @@ def change_teams(monkeypatch):
         return run
 
     monkeypatch.setattr("fastmlp.pace.perf_counter", clock)
-    for name in ("WARM_UP", "MEASURED", "PATIENCE"):
+    for name in ("WARM_UP", "MEASURED", "PATIENCE", "PATIENCE_OF_FEWER"):
         monkeypatch.setattr(f"fastmlp.pace.{name}", 1e-300)
     monkeypatch.setattr("fastmlp.pace.Findings.halvings", 0)
     monkeypatch.setattr("fastmlp.pace.Findings.wait", 0.0)
