@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.kernels.gather import Ahead, Rows
+from fastmlp.kernels.gather import Rows, Selection
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.parts import (
@@ -24,9 +24,10 @@ from fastmlp.kernels.team import meet
 
 
 @part
-def fetch(network, data, order, start, rows, batch, step, noise):
+def fetch(network, data, selection, batch, step, noise):
     """Gather a minibatch, and mark what its first layer should visit unless that is everything."""
-    call(data.gather, NOTHING, data, order, start, rows, batch)
+    rows = selection.count
+    call(data.gather, NOTHING, data, selection, batch)
     if noise.dropout.inputs > 0.0:
         lists = network.layers[0].touch_all != 0  # then the minibatch is one row of entries
         width = batch.X.shape[1] if lists else data.inputs
@@ -85,13 +86,12 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     own, me = network_of_part(p, network), sharing_units(work.parts, member)
     mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
     noise = noise_of_part(p, dropout, steps[step, SEED])
-    fetch(own, data, order, start, rows, batch, step, noise)
+    then, _ = rows_of_part(p, work.parts, steps, step + 1)
+    fetch(own, data, Selection(order, start, rows, then), batch, step, noise)
     catch_up(own, batch, steps, step, me, now)
-    soon, count = rows_of_part(p, work.parts, steps, step + 1)
-    ahead = Ahead(data.data, data.row_bytes, order, soon, soon + count, me.index % 2 == 1)
-    if not forward(own, batch, rows, mine, me, noise, ahead):
+    if not forward(own, batch, rows, mine, me, noise):
         return False
-    head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me, ahead)
+    head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me)
     if not meet(work.team, me.index, me.count):
         return False
     if me.index == 0:

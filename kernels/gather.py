@@ -25,6 +25,8 @@ _BYTE = np.dtype(np.uint8)
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _ORDER = types.Array(types.int64, 1, "C")
 _INT = types.intp
+BYTES_AHEAD = 4096
+"""How far ahead of a row others are asked for: they come while so much is gathered."""
 NO_ORDER, NO_STARTS, NO_COLUMNS = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32)
 NO_COLUMNS.flags.writeable = False
 
@@ -66,73 +68,35 @@ def read_only_bytes(array: np.ndarray) -> np.ndarray:
 NO_ROWS = Rows(read_only_bytes(np.zeros(1, np.uint8)), NO_STARTS, NO_COLUMNS, 1, 1, 1.0, 0)
 
 
+class Selection(NamedTuple):
+    """Rows ``order[first : first + count]``, and where in the order those begin that will be gathered after them.
+
+    An empty order stands for 0, 1, 2 ...
+    """
+
+    order: np.ndarray
+    first: int
+    count: int
+    then: int
+
+
+_SELECTION = types.NamedTuple((_ORDER, _INT, _INT, _INT), Selection)
+
+
 @cache
 def gathering_address(gather, kind: np.dtype, dtype) -> int:
     """Return the address of a kernel that gathers numbers of some kind for a compute dtype."""
-    return address_of(gather, (typeof(READ_IN_PLACE[kind]), ROWS_TYPE, _ORDER, _INT, _INT, inputs_type(dtype)))
+    return address_of(gather, (typeof(READ_IN_PLACE[kind]), ROWS_TYPE, _SELECTION, inputs_type(dtype)))
 
 
-class Ahead(NamedTuple):
-    """Rows ``order[first:last]`` that will be gathered soon, of so many bytes each.
+@part
+def row_soon(selection, i, last):
+    """Return the number of the i-th row, those selected next being counted on; of the order's last, if it ends before.
 
-    backwards: whether to ask for the last of them first. Of two members that need the same rows each then brings half
-    of them from main memory, and finds the other half in the cache they share
+    last: the number of rows in all, less one
     """
-
-    data: np.ndarray
-    row_bytes: int
-    order: np.ndarray
-    first: int
-    last: int
-    backwards: bool
-
-
-NOTHING_AHEAD = Ahead(np.zeros(0, np.uint8), 0, NO_ORDER, 0, 0, False)
-NOTHING_AHEAD.data.flags.writeable = False
-
-
-@part
-def _due(ahead, count, begin, end, turns):
-    """Return which of ``count`` things are due in some of ``turns`` turns, from ``begin`` to before ``end``."""
-    if count == 0 or turns == 0:
-        return 0, 0
-    if end - begin >= turns:  # divisions are slow
-        return 0, count
-    end = min(end, turns)
-    if ahead.backwards:
-        begin, end = turns - end, turns - begin
-    return count * begin // turns, count * end // turns
-
-
-@part
-def part_of(ahead, begin, end, turns):
-    """Return the rows to ask for in some of ``turns`` turns, from ``begin`` to ``end``; of no turns, no rows."""
-    first, last = _due(ahead, ahead.last - ahead.first, begin, end, turns)
-    return Ahead(ahead.data, ahead.row_bytes, ahead.order, ahead.first + first, ahead.first + last, ahead.backwards)
-
-
-@part
-def ask_for(ahead):
-    """Ask memory for rows, which will soon be gathered.
-
-    In random order they come from main memory, 0.3 us for one of 784 bytes, as long as 784 x 32 multiply-adds take.
-    """
-    ask_for_lines(ahead, 0, 1, 1)
-
-
-@part
-def ask_for_lines(ahead, begin, end, turns):
-    """Ask memory for what is due of a few rows in some of ``turns`` turns, from ``begin`` to before ``end``.
-
-    Of many lines that are asked for at once a processor forgets some.
-    """
-    # a row may begin anywhere in its first line, and then ends in one more than it would fill
-    rows, of_row = ahead.last - ahead.first, (ahead.row_bytes + LINE_BYTES - 1) // LINE_BYTES + 1
-    first, last = _due(ahead, rows * of_row, begin, end, turns)
-    for r in range(rows if first < last and ahead.row_bytes else 0):  # sparse rows have no length
-        row = matrix(ahead.data, row_number(ahead.order, ahead.first + r) * ahead.row_bytes, 1, ahead.row_bytes)
-        for line in range(max(0, first - r * of_row), min(of_row, last - r * of_row)):
-            prefetch(row, 0, min(line * LINE_BYTES, ahead.row_bytes - 1))
+    place = selection.first + i if i < selection.count else selection.then + i - selection.count
+    return row_number(selection.order, min(place, selection.order.size - 1 if selection.order.size else last))
 
 
 @part
@@ -176,46 +140,76 @@ def _copy_row(data, row, factor, X):
 
 
 @part
-def _copy_block(data, rows, factor, X, block):
-    """``X[block, :D, r] = factor data[rows[r]]`` for data (N, D) of any kind, rows being BLOCK numbers."""
-    lanes, columns = VECTOR_BYTES // X.itemsize, data.shape[1]
-    whole = columns // lanes
+def _ask_for_column(data, rows, d):
+    for r in range(BLOCK):
+        prefetch(data, rows[r], d)
+
+
+@part
+def _copy_block(data, rows, soon, factor, X, block):
+    """``X[block, :D, r] = factor data[rows[r]]`` for data (N, D) of any kind, rows being BLOCK numbers.
+
+    soon: BLOCK others, whose lines are asked for meanwhile, each while a line of the rows is read
+    """
+    lanes, line, columns = VECTOR_BYTES // X.itemsize, LINE_BYTES // data.itemsize, data.shape[1]
+    step, whole = max(line, lanes), columns // lanes
     registers = matrix(X, block * X.shape[1] * BLOCK, whole * BLOCK, lanes)
-    for n in range(whole):
-        store(load_block_as(X, data, rows, n * lanes) * factor, registers, n * BLOCK, 0)
+    for start in range(0, columns, step):
+        for d in range(start, min(start + step, columns), line):
+            _ask_for_column(data, soon, d)
+        for n in range(start // lanes, min((start + step) // lanes, whole)):
+            store(load_block_as(X, data, rows, n * lanes) * factor, registers, n * BLOCK, 0)
+    _ask_for_column(data, soon, columns - 1)  # a row that begins in the middle of a line ends in one more
     for d in range(whole * lanes, columns):
         for r in range(BLOCK):
             X[block, d, r] = X.dtype.type(data[rows[r], d]) * factor
 
 
 @part
-def _rows_of_block(order, i, last):
-    """Return the numbers of BLOCK rows, from the i-th to visit on; beyond the last, again that of the last."""
+def _rows_of_block(selection, i):
+    """Return the numbers of BLOCK rows, from the i-th that is selected on; beyond the last, again that of the last."""
+    order, first, end = selection.order, selection.first, selection.count - 1
     return (
-        row_number(order, i),
-        row_number(order, min(i + 1, last)),
-        row_number(order, min(i + 2, last)),
-        row_number(order, min(i + 3, last)),
+        row_number(order, first + min(i, end)),
+        row_number(order, first + min(i + 1, end)),
+        row_number(order, first + min(i + 2, end)),
+        row_number(order, first + min(i + 3, end)),
+    )
+
+
+@part
+def _rows_soon(selection, i, last):
+    """Return the numbers of BLOCK rows from the i-th on, those selected next being counted on."""
+    return (
+        row_soon(selection, i, last),
+        row_soon(selection, i + 1, last),
+        row_soon(selection, i + 2, last),
+        row_soon(selection, i + 3, last),
     )
 
 
 @kernel
-def copy_rows(kind, data, order, start, rows, inputs):
-    """``inputs.X[r, :D] = scale * row order[start + r] of the data`` for r below ``rows``; other columns stay.
+def copy_rows(kind, data, selection, inputs):
+    """``inputs.X[r, :D] = scale * selected row r of the data``; other rows and columns stay.
 
-    kind: what the bytes of the data hold; data: Rows, dense; order: row numbers, (0,) or (>= start + rows,)
+    kind: what the bytes of the data hold; data: Rows, dense
     inputs: where they have room for bits (kernels.zeros), those of the rows are set. What is left of the last block is
         the last row again
+
+    Rows in random order come from main memory, 0.3 us for one of 784 bytes. Those BYTES_AHEAD further on, of this
+    minibatch or of the next, are asked for meanwhile.
     """
     X, marks = inputs.X, inputs.visits.size > 0
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
     if X.shape[2] == 1:
-        _copy_row(numbers, row_number(order, start), factor, X)
+        _copy_row(numbers, row_number(selection.order, selection.first), factor, X)
         return
-    for r in range(0, rows, BLOCK):
-        block = _rows_of_block(order, start + r, start + rows - 1)
-        _copy_block(numbers, block, factor, X, r // BLOCK)
+    ahead = max(1, BYTES_AHEAD // (BLOCK * data.row_bytes)) * BLOCK
+    for r in range(0, selection.count, BLOCK):
+        block = _rows_of_block(selection, r)
+        soon = _rows_soon(selection, r + ahead, numbers.shape[0] - 1)
+        _copy_block(numbers, block, soon, factor, X, r // BLOCK)
         if marks:
             for k in range(BLOCK):
                 mark_row(numbers, block[k], inputs, r + k)

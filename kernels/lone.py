@@ -4,7 +4,6 @@ A panel has at least one register of units. Here all but one of them would be pa
 with it would take as long as with so many units. Of the inputs, which lie in blocks, a vector holds those of a block.
 """
 
-from fastmlp.kernels.gather import ask_for
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.rules import descend
 from fastmlp.kernels.shape import BLOCK, Shape
@@ -27,14 +26,13 @@ def _score_blocks(shape, X, W, b, G, j, block, depth):
 
 
 @kernel
-def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, depth):
     """As ``matmul.affine``, of the output layer: the same scores to the last bit.
 
     shape: of the tiles of a panel of one vector; first: a multiple of BLOCK; W: (>= depth, width), of which only the
     first column is read; G: (>= last in whole blocks, >= j + width)
     """
     X, block, end = blocks_as_rows(inputs.X), first // BLOCK, (last + BLOCK - 1) // BLOCK
-    ask_for(ahead)
     while block + shape.rows <= end:
         _score_blocks(shape.of_blocks, X, W, b, G, j, block, depth)
         block += shape.rows

@@ -5,16 +5,12 @@ backprop    G[:, j:] = (G' W'^T) * f'(Z)           gradient of a layer's weighte
 """
 
 from fastmlp.kernels.activation import activate, hands_on, slope, to_keep
-from fastmlp.kernels.gather import ask_for, ask_for_lines, part_of
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.prefetch import claim
 from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, outer, stack, store, zeros
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
-
-WORDS_A_TURN = 4
-"""How many words of bits a tile visits before it asks for more of the rows ahead."""
 
 
 @part
@@ -27,7 +23,7 @@ def finish(choice, Z, A, G, i, j):
 
 
 @kernel
-def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth):
     """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
 
     shape: of the tiles, with the panel's vectors; choice: the activation
@@ -35,11 +31,9 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
         C-ordered; all of one dtype; A overlaps none of the others
     G: (>= last, >= j + width), where Z or A is kept for the gradient; A is not written for OUTPUT
     first, last: the last tile may reach beyond ``last``; rows of X beyond the minibatch may hold anything
-    ahead: rows of data to ask memory for meanwhile (kernels.gather)
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
-        ask_for(part_of(ahead, i - first, i - first + shape.rows, last - first))
         claim(shape, G, i, j)
         if hands_on(choice):
             claim(shape, A, i, j)
@@ -50,15 +44,13 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
 
 
 @kernel
-def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth):
     """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
     bias = load_row(shape, b, 0, 0)
     bits_of = row_bits_of(inputs)
     for i in range(first, last, GROUP):
-        soon, Z = part_of(ahead, i - first, i - first + GROUP, last - first), bias
+        Z = bias
         for word in range(bits_of.shape[1]):
-            if word % WORDS_A_TURN == 0:
-                ask_for_lines(soon, word, word + WORDS_A_TURN, bits_of.shape[1])
             bits = any_of_tile(bits_of, i, word)
             while bits != NONE:
                 k = word * WORD + lowest_bit(bits)
@@ -68,7 +60,7 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahe
 
 
 @kernel
-def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, depth):
     """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile.
 
     Nothing needs to be marked before: for few panels, or one, looking while multiplying is cheaper.
@@ -98,7 +90,7 @@ def _add_entries(Z, inputs, lists, i, W):
 
 
 @kernel
-def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, depth):
     """As ``affine``, visiting only the entries of sparse rows (kernels.sparse); shape: one row and the panel's vectors.
 
     W: (D, width), whatever D is

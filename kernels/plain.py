@@ -11,7 +11,7 @@ from fastmlp.kernels import matmul, rules, update
 from fastmlp.kernels import softmax_nll as softmax
 from fastmlp.kernels.activation import OUTPUT, RELU, activate_row, slope_row
 from fastmlp.kernels.buffers import aligned, in_blocks
-from fastmlp.kernels.gather import NO_ORDER, NOTHING_AHEAD
+from fastmlp.kernels.gather import NO_ORDER
 from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.jit import entry
 from fastmlp.kernels.layout import ROWS, Panel, lanes, panel_vectors, round_up, tile_shape
@@ -20,8 +20,8 @@ from fastmlp.kernels.targets import labels_of
 
 
 @entry
-def _affine(shape, inputs, W, b, Z, j, first, last, depth, ahead):
-    matmul.affine(shape, OUTPUT, inputs, W, b, inputs.X, Z, j, first, last, depth, ahead)
+def _affine(shape, inputs, W, b, Z, j, first, last, depth):
+    matmul.affine(shape, OUTPUT, inputs, W, b, inputs.X, Z, j, first, last, depth)
 
 
 @entry
@@ -48,7 +48,7 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     for tile, j, panel in panels:
         width = panel.shape[1]
         row = _padded(biases[:, j : j + width], 1, width)
-        _affine(tile, inputs, panel, row, out, j, 0, len(padded), X.shape[1], NOTHING_AHEAD)
+        _affine(tile, inputs, panel, row, out, j, 0, len(padded), X.shape[1])
     return out[: len(X), : W.shape[1]].copy()
 
 

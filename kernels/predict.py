@@ -2,7 +2,7 @@
 
 import math
 
-from fastmlp.kernels.gather import Ahead
+from fastmlp.kernels.gather import Selection
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import all_of
@@ -28,18 +28,17 @@ def predict(network, data, order, first, last, work, probabilities, out):
 
     Returns whether all inputs of dense rows were finite; where they were not, what is in ``out`` means nothing.
     """
-    nothing = Ahead(data.data, data.row_bytes, order, 0, 0, False)
     outputs = len(network.layers) - 1
     finite = True
     batch = inputs_for(work.inputs, 0)
     block = work.losses.size
     for start in range(first, last, block):
         rows = min(block, last - start)
-        call(data.gather, NOTHING, data, order, start, rows, batch)
+        call(data.gather, NOTHING, data, Selection(order, start, rows, start + rows), batch)
         if data.starts.size == 0:
             finite &= all_finite(batch.X, rows, data.inputs)
         for l in range(len(network.layers)):
-            apply_layer(l, network, batch, work, all_of(rows), nothing)
+            apply_layer(l, network, batch, work, all_of(rows))
         Z, classes = gradients_of(network.layers[outputs], work), network.layers[outputs].units
         if probabilities:
             call(network.layers[outputs].probabilities, NOTHING, Z, rows, classes)

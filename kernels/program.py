@@ -9,7 +9,6 @@ from numba import from_dtype, typeof, types
 from fastmlp.kernels.activation import OUTPUT
 from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
-from fastmlp.kernels.gather import Ahead
 from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, inputs_type
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import Layout, Panel, blocks_type, matrix_type, tile_shape
@@ -68,9 +67,6 @@ def _shape_to_visit(visiting: Choice, vectors: int) -> Shape:
     return tile_shape(vectors) if visiting is EVERYTHING else Shape(GROUP if visiting is NONZEROS else 1, vectors)
 
 
-_AHEAD = types.NamedTuple(
-    (types.Array(types.uint8, 1, "C", readonly=True), _INT, _INTS, _INT, _INT, types.boolean), Ahead
-)
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
 
 
@@ -226,4 +222,4 @@ def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, s
 @cache
 def _affine_address(forward, tile, choice, dtype) -> int:
     M, A, I = matrix_type(dtype), blocks_type(dtype), inputs_type(dtype)
-    return address_of(forward, (tile, choice, I, M, M, A, M, _INT, _INT, _INT, _INT, _AHEAD))
+    return address_of(forward, (tile, choice, I, M, M, A, M, _INT, _INT, _INT, _INT))

@@ -3,7 +3,6 @@
 Two of them take turns: a sum has to wait some cycles for its last product, in which the other goes on.
 """
 
-from fastmlp.kernels.gather import ask_for, part_of
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.matmul import finish
 from fastmlp.kernels.rules import descend
@@ -61,11 +60,10 @@ def _two_rows(bias, X, bits_of, i, W):
 
 
 @kernel
-def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth, ahead):
+def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth):
     """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
     for i in range(first, last, BLOCK):
-        ask_for(part_of(ahead, i - first, i - first + BLOCK, last - first))
         Z = stack(_two_rows(bias, X, bits_of, i, W) + _two_rows(bias, X, bits_of, i + 2, W))
         finish(choice, Z, A, G, i, j)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number
+from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row_number, row_soon
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.prefetch import prefetch
@@ -104,11 +104,9 @@ def lists_of(inputs):
 
 
 @part
-def ask_for_entries(data, numbers, order, r, rows):
-    """Ask memory for the entries of row r of the minibatch, unless it has fewer rows."""
-    if r >= rows:
-        return
-    row = row_number(order, r)
+def ask_for_entries(data, numbers, selection, r):
+    """Ask memory for the entries of the r-th row, those selected next being counted on."""
+    row = row_soon(selection, r, data.starts.size - 2)
     columns = matrix(data.columns, 0, 1, data.columns.size)
     for e in range(data.starts[row], data.starts[row + 1], LINE_BYTES // columns.itemsize):
         prefetch(columns, 0, e)
@@ -126,36 +124,36 @@ def column_of(data, e):
 
 
 @kernel
-def copy_entries(kind, data, order, start, rows, inputs):
-    """Copy the entries of rows ``order[start : start + rows]``, their numbers times ``scale``; further rows have none.
+def copy_entries(kind, data, selection, inputs):
+    """Copy the entries of the selected rows, their numbers times ``scale``; further rows have none.
 
-    kind: what the bytes of the data hold; data: Rows, sparse; order: row numbers, (0,) or (>= start + rows,)
+    kind: what the bytes of the data hold; data: Rows, sparse
     """
     lists, X = lists_of(inputs), inputs.X
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
     count = 0
-    for r in range(rows):
-        ask_for_entries(data, numbers, order, start + r + ROWS_AHEAD, start + rows)
-        row = row_number(order, start + r)
+    for r in range(selection.count):
+        ask_for_entries(data, numbers, selection, r + ROWS_AHEAD)
+        row = row_number(selection.order, selection.first + r)
         lists.starts[0, r] = count
         for e in range(data.starts[row], data.starts[row + 1]):
             X[0, count, 0] = X.dtype.type(numbers[0, e]) * factor
             lists.columns[0, count] = column_of(data, e)
             lists.rows[0, count] = r
             count += 1
-    for r in range(rows, lists.starts.shape[1]):
+    for r in range(selection.count, lists.starts.shape[1]):
         lists.starts[0, r] = count
 
 
 @kernel
-def spread_entries(kind, data, order, start, rows, inputs):
-    """``inputs.X[r, :D] = scale * row order[start + r] of the data``, zeros and all: dense rows of sparse data.
+def spread_entries(kind, data, selection, inputs):
+    """``inputs.X[r, :D] = scale * selected row r of the data``, zeros and all: dense rows of sparse data.
 
-    kind, data, order: as for ``copy_entries``; inputs: with X (>= rows, >= D), the last block filled up with zeros;
-    where they have room for bits (kernels.zeros), those of the rows are set. Entries of one place are added up.
+    kind, data: as for ``copy_entries``; inputs: with X (>= rows, >= D), the last block filled up with zeros; where they
+    have room for bits (kernels.zeros), those of the rows are set. Entries of one place are added up.
     """
-    X, marks = inputs.X, inputs.visits.size > 0
+    X, marks, rows = inputs.X, inputs.visits.size > 0, selection.count
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, 1, data.columns.size)
     blocks = blocks_as_rows(X)
@@ -165,8 +163,8 @@ def spread_entries(kind, data, order, start, rows, inputs):
     if marks:
         unmark_rows(inputs, rows)
     for r in range(rows):
-        ask_for_entries(data, numbers, order, start + r + ROWS_AHEAD, start + rows)
-        row = row_number(order, start + r)
+        ask_for_entries(data, numbers, selection, r + ROWS_AHEAD)
+        row = row_number(selection.order, selection.first + r)
         for e in range(data.starts[row], data.starts[row + 1]):
             k = column_of(data, e)
             X[r // BLOCK, k, r % BLOCK] += X.dtype.type(numbers[0, e]) * factor

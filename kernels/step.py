@@ -14,7 +14,7 @@ import numpy as np
 
 from fastmlp.kernels.buffers import aligned_for_each
 from fastmlp.kernels.dropout import Dropout
-from fastmlp.kernels.gather import ask_for_rows, ask_for_targets, part_of
+from fastmlp.kernels.gather import ask_for_rows, ask_for_targets
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import (
@@ -107,21 +107,20 @@ def inputs_of(l, network, batch, work):
 
 
 @part
-def apply_panel(l, network, batch, work, p, rows, ahead):
-    """Compute panel p of the columns, for a range of rows, of the activations of layer l, and ask for rows ahead."""
+def apply_panel(l, network, batch, work, p, rows):
+    """Compute panel p of the columns, for a range of rows, of the activations of layer l."""
     layer, panel = network.layers[l], panel_of(network, network.layers[l], p)
     A, G = activations_of(layer, work), gradients_of(layer, work)
     inputs = inputs_of(l, network, batch, work)
     W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
-    call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], layer.inputs, ahead)
+    call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], layer.inputs)
 
 
 @part
-def apply_layer(l, network, batch, work, rows, ahead):
-    """Compute all columns, for a range of rows, of the activations of layer l; the first looks ahead."""
-    panels = network.layers[l].panels
-    for p in range(panels):
-        apply_panel(l, network, batch, work, p, rows, part_of(ahead, p, p + 1, panels if l == 0 else 0))
+def apply_layer(l, network, batch, work, rows):
+    """Compute all columns, for a range of rows, of the activations of layer l."""
+    for p in range(network.layers[l].panels):
+        apply_panel(l, network, batch, work, p, rows)
 
 
 class Noise(NamedTuple):
@@ -144,22 +143,16 @@ def drop_own(l, network, drop, M, rows, member, noise):
 
 
 @part
-def forward(network, batch, rows, work, member, noise, ahead):
+def forward(network, batch, rows, work, member, noise):
     """Compute the activations of all hidden layers. False if the team was aborted."""
     for l in range(len(network.layers) - 1):
         layer = network.layers[l]
-        first, last = own_panels(layer, member)
-        piece, asked = offer_pieces(layer, work.team, member), 0
+        piece = offer_pieces(layer, work.team, member)
         while True:
             piece = next_piece(layer, work.team, member, piece)
             if piece.panel < 0:
                 break
-            some = share_of_rows(rows, piece.nth, layer.pieces)
-            # with those of pieces that others have taken in between; what an owner does last is the last piece
-            turns = (last - first) * layer.pieces if l == 0 and piece.places == 0 else 0
-            soon = part_of(ahead, asked, piece.number + 1, turns)
-            asked = piece.number + 1 if turns else asked
-            apply_panel(l, network, batch, work, piece.panel, some, soon)
+            apply_panel(l, network, batch, work, piece.panel, share_of_rows(rows, piece.nth, layer.pieces))
         drop_own(l, network, layer.drop, activations_of(layer, work), rows, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
@@ -167,7 +160,7 @@ def forward(network, batch, rows, work, member, noise, ahead):
 
 
 @part
-def head(network, batch, targets, order, start, rows, scale, work, member, ahead):
+def head(network, batch, targets, order, start, rows, scale, work, member):
     """Compute this member's rows of the scores, their losses, and the gradient of ``scale`` * loss in their place."""
     l = len(network.layers) - 1
     layer = network.layers[l]
@@ -177,7 +170,7 @@ def head(network, batch, targets, order, start, rows, scale, work, member, ahead
     if member.count > 1:
         blocks = blocks_as_rows(inputs_of(l, network, batch, work).X)
         ask_for_rows(blocks, first // BLOCK, (last + BLOCK - 1) // BLOCK, layer.inputs * BLOCK)
-    apply_layer(l, network, batch, work, (first, last), ahead)
+    apply_layer(l, network, batch, work, (first, last))
     call(layer.loss, Z, targets, order, start, first, last, layer.units, scale, work.losses)
     if work.squares.size:
         sum_own_squares(network, work, member)

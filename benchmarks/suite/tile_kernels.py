@@ -78,7 +78,8 @@ class Scene:
 def _affine(kernel, dtype):
     s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero)
     names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "choice": activation.RELU}
-    names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "ahead": gather.NOTHING_AHEAD}
+    names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS}
+    names["ahead"] = getattr(gather, "NOTHING_AHEAD", None)  # rows that earlier commits asked for meanwhile
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
 
@@ -124,12 +125,14 @@ def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     columns = layout.odd_lines(X.shape[1], dtype, layout.BLOCK)
     batch = new_matrices(1, (batch_size, columns), dtype)
     data = gather.rows_of(X, 1 / 255, dtype)
-    copy_rows = gather.copy_rows
+    copy_rows, Selection = gather.copy_rows, getattr(gather, "Selection", None)
+    if Selection is None:
+        raise NotImplementedError("rows were gathered otherwise")
 
     @numba.njit(nogil=True, error_model="numpy")
     def run(kind, data, order, rows, batch):
         for start in range(0, len(order) - rows + 1, rows):
-            copy_rows(kind, data, order, start, rows, batch)
+            copy_rows(kind, data, Selection(order, start, rows, start + rows), batch)
 
     own = Inputs(batch.X[0], batch.visits[0])
     return lambda: run(kind, data, order, batch_size, own)
