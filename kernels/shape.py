@@ -7,22 +7,26 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 
 from fastmlp.kernels.jit import fix_when_compiled
 
+_TRIPLE, _PROCESSOR, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
+"""What Numba compiles for, in LLVM's names."""
+
 
 def _vector_unit() -> tuple[int, int]:
-    """Return (bytes a vector register holds, number of registers) of the processor that Numba compiles for."""
-    codegen = cpu_target.target_context.codegen()
-    triple, _, features = codegen.magic_tuple()
-    enabled = {flag[1:] for flag in features.split(",") if flag.startswith("+")}
+    """Return how many bytes a vector register holds, and how many registers there are."""
+    enabled = {flag[1:] for flag in _FEATURES.split(",") if flag.startswith("+")}
     if "avx512f" in enabled:
         return 64, 32
     if "avx" in enabled:
         return 32, 16
-    return 16, 32 if triple.startswith(("aarch64", "arm64")) else 16
+    return 16, 32 if _TRIPLE.startswith(("aarch64", "arm64")) else 16
 
 
 VECTOR_BYTES, REGISTERS = _vector_unit()
 HAS_ESTIMATES = VECTOR_BYTES == 64
 """Whether the processor can estimate 1 / x and 1 / sqrt(x) to 14 bits, as AVX-512 can."""
+
+IS_ZEN = _PROCESSOR.startswith("znver")
+"""Whether the processor is one of AMD's, whose products leave other instructions more room than Intel's do."""
 
 LINE_BYTES = 64
 """What the processor's caches hold together."""

@@ -19,7 +19,7 @@ import numpy as np
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
-from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
+from fastmlp.kernels.shape import BLOCK, IS_ZEN, VECTOR_BYTES
 from fastmlp.kernels.tile import count_bits, nonzero_word
 from fastmlp.kernels.views import matrix, matrix_of
 
@@ -88,10 +88,13 @@ def bits_of_tile(shape, X, i, first, columns):
 def single_visit(columns: int) -> float:
     """Return how many times a product's time it takes to visit one of so many inputs by itself (measured: README).
 
-    The first cache holds a panel's weights, or it does not. Without AVX-512 nothing is gained beside groups: infinite.
+    The first cache holds a panel's weights, or it does not, which is what counts for Zen. Without AVX-512 nothing is
+    gained beside groups: infinite.
     """
     if VECTOR_BYTES < 64:
         return math.inf
+    if not IS_ZEN:
+        return 2.5
     return 1.3 if columns * 4 * VECTOR_BYTES <= _FIRST_CACHE else 2.0
 
 
