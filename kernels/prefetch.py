@@ -9,8 +9,8 @@ from fastmlp.kernels.jit import call_llvm
 from fastmlp.kernels.shape import BLOCK, LINE_BYTES
 from fastmlp.kernels.tile import tile_of
 
-# how to ask for a cache line: whether it will be written to, and 3 for the first level or 2 for the second
-_TO_READ_SOON, _TO_READ_AT_ONCE, _TO_WRITE = (0, 2), (0, 3), (1, 3)
+# how to ask for a cache line: whether it will be written to, and 3 for the first level
+_TO_READ, _TO_WRITE = (0, 3), (1, 3)
 
 
 def _ask_for(builder, address, how):
@@ -25,7 +25,7 @@ def prefetch(typing_context, M, i, j):
 
     def generate(context, builder, signature, arguments):
         address = RowAddresses(context, builder, signature.args[0], arguments[0]).address(*arguments[1:])
-        _ask_for(builder, address, _TO_READ_SOON)
+        _ask_for(builder, address, _TO_READ)
         return context.get_dummy_value()
 
     return types.void(M, types.intp, types.intp), generate
@@ -35,14 +35,14 @@ def prefetch(typing_context, M, i, j):
 def prefetch_column(typing_context, shape, X, i, k):
     """``prefetch_column(shape, X, i, k)``: ask for ``X[i : i + rows, k]`` of the transpose of a matrix in blocks.
 
-    The other columns of the block come with it. For reading in less than a microsecond.
+    The other columns of the block come with it.
     """
 
     def generate(context, builder, signature, arguments):
         start = addresses_in(context, builder, signature.args[1], arguments[1]).address(*arguments[2:])
         line = LINE_BYTES * 8 // X.dtype.bitwidth
         for number in range(0, shape.rows * BLOCK, line):
-            _ask_for(builder, builder.gep(start, [index(number)]), _TO_READ_AT_ONCE)
+            _ask_for(builder, builder.gep(start, [index(number)]), _TO_READ)
         return context.get_dummy_value()
 
     return types.void(shape, X, types.intp, types.intp), generate
