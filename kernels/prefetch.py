@@ -9,13 +9,13 @@ from fastmlp.kernels.jit import call_llvm
 from fastmlp.kernels.shape import BLOCK, LINE_BYTES
 from fastmlp.kernels.tile import tile_of
 
-# how to ask for a cache line: whether it will be written to, and 3 for the first level
-_TO_READ, _TO_WRITE = (0, 3), (1, 3)
+_TO_READ, _TO_WRITE = 0, 1
+_FIRST_LEVEL, _DATA = 3, 1  # of caches; not instructions
 
 
-def _ask_for(builder, address, how):
+def _ask_for(builder, address, what_for):
     pointer = builder.bitcast(address, ir.IntType(8).as_pointer())
-    flags = [ir.Constant(ir.IntType(32), value) for value in (*how, 1)]  # 1: it holds data
+    flags = [ir.Constant(ir.IntType(32), value) for value in (what_for, _FIRST_LEVEL, _DATA)]
     call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, *flags)
 
 
