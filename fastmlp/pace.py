@@ -13,6 +13,7 @@ WARM_UP, MEASURED = 0.005, 0.005
 # What a trial has taken, so many times, passes before the next, or at most so many seconds: fewer while fewer work, as
 # what keeps the others may end any time
 PATIENCE, PATIENCE_OF_FEWER, LONGEST_WAIT = 200, 50, 60.0
+SUDDEN = 4.0  # as many times as long as before: reason enough for a trial at once
 WORTH_LEAVING = 0.9  # of the time that more threads take, which may soon take less again
 
 
@@ -72,6 +73,8 @@ class Pace:
             self._warm_up -= seconds
             return
         taken = self._taken[halvings]
+        if taken.is_enough and seconds > max(MEASURED, SUDDEN * steps * taken.each):
+            Findings.wait = 0.0
         taken.add(steps, seconds)
         if self._tried != self._halvings and taken.is_enough:
             self._end_trial(taken)

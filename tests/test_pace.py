@@ -61,6 +61,14 @@ def test_what_has_changed_is_found_out(machine):
     assert free[1] < pace.LONGEST_WAIT / 0.002 + 2_000
 
 
+def test_what_becomes_much_slower_is_found_out_at_once(machine):
+    team = Pace(2)
+    machine.seconds = {1: 0.002, 2: 0.001}
+    machine.train(team, 1_000)
+    machine.seconds = {1: 0.002, 2: 0.04}
+    assert machine.train(team, 2_000)[2] < 200
+
+
 @pytest.mark.parametrize("best", [8, 4, 2, 1])
 def test_as_many_of_eight_threads_as_pay(machine, best):
     machine.seconds = {members: 0.001 * max(members / best, best / members) for members in (8, 4, 2, 1)}
