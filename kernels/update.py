@@ -14,7 +14,7 @@ from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
 from fastmlp.kernels.views import matrix
-from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of
+from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of, place_of_group
 
 MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
@@ -105,7 +105,7 @@ def update_nonzero(shape, rule, inputs, G, j, panel, first, last, depth, descent
     for i in range(first, last, GROUP):
         dW = zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
-            bits = bits_of[word, i // GROUP]
+            bits = bits_of[word, place_of_group(i)]
             while bits != NONE:
                 k = word * WORD + lowest_bit(bits)
                 bits &= bits - ONE

@@ -8,8 +8,9 @@ Or each row visits what is not zero in itself, and each input likewise. That is 
 far fewer, but weights or gradients are read for each alone (``single_visit``).
 
 What to visit is marked by bits, 64 to a word. Bit k of ``row_bits[i, w]`` stands for ``X[i, w * 64 + k]``. Of a group
-of 4 neighbouring inputs, 4 g to 4 g + 3, the rows where any is not zero are bits too: that of row i is bit i % 64 of
-``column_bits[i // 64, g]``. Where inputs are visited singly, each stands for itself there: ``column_bits[i // 64, k]``.
+of 4 neighbouring inputs, from k on, the rows where any is not zero are bits too: that of row i is bit i % 64 of
+``column_bits[i // 64, place_of_group(k)]``. Where inputs are visited singly, each stands for itself there:
+``column_bits[i // 64, k]``.
 """
 
 import math
@@ -155,6 +156,24 @@ def any_of_groups(word):
     return (word | word >> np.uint64(24)) & np.uint64(0xFFFF)
 
 
+@part
+def _firsts_of_groups(word):
+    """Return a word in which of 4 neighbouring bits only the first may be set: whether any of them is."""
+    word |= word >> np.uint64(1)
+    word |= word >> np.uint64(2)
+    return word & np.uint64(0x1111111111111111)
+
+
+@part
+def place_of_group(k):
+    """Return the column of ``column_bits`` that stands for inputs k to k + 3.
+
+    Those of 256 inputs, 4 words, lie together: the first group of each word, the second of each, and so on. In this
+    order they come out of words whose groups are one bit each, shifted by 0 to 3.
+    """
+    return (k >> 8 << 6) + (k >> 2 & 15) * GROUP + (k >> 6 & 3)
+
+
 @kernel
 def mark_groups(inputs, rows, step):
     """Set the bits of groups of inputs from those of the first rows; what lies beyond these counts as zero.
@@ -168,9 +187,9 @@ def mark_groups(inputs, rows, step):
             for r in range(WORD):
                 block[r] = NONE
             for v in range(w * GROUP, min((w + 1) * GROUP, row_bits.shape[1])):
-                shift = np.uint64(v % GROUP * (WORD // GROUP))
+                shift = np.uint64(v % GROUP)
                 for r in range(min(rows - first, WORD)):
-                    block[r] |= any_of_groups(row_bits[first + r, v]) << shift
+                    block[r] |= _firsts_of_groups(row_bits[first + r, v]) << shift
             _transpose(block)
 
 
