@@ -66,6 +66,7 @@ class Pace:
         self._taken[self._tried] = _Taken()
 
     def _note(self, halvings: int, steps: int, seconds: float) -> None:
+        """Note how long so many minibatches took, and what follows from it."""
         Findings.wait -= seconds
         if halvings != self._last:
             self._last, self._warm_up = halvings, WARM_UP

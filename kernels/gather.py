@@ -141,6 +141,7 @@ def _copy_row(data, row, factor, X):
 
 @part
 def _ask_for_column(data, rows, d):
+    """Ask memory for the lines of ``data[rows[r], d]`` of data (N, D), rows being BLOCK numbers."""
     for r in range(BLOCK):
         prefetch(data, rows[r], d)
 

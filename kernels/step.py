@@ -81,7 +81,10 @@ def new_workspace(
 
 
 def workspace_of_some(work: Workspace, members: int, some: int) -> Workspace:
-    """Return what some of so many members work on alone: the memory of the first of them, and a team of their own."""
+    """Return what some of so many members work on alone: the memory of the first of them, and a team of their own.
+
+    work: all members' Workspace, of whose arrays views are returned; 1 <= some <= members
+    """
     inputs = Inputs(work.inputs.X[:some], work.inputs.visits[:some])
     scratch = work.scratch[: work.scratch.size // members * some] if work.parts > 1 else work.scratch
     transposed = work.transposed[: work.transposed.size // members * some]

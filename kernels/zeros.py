@@ -145,23 +145,21 @@ def mark(inputs, r, k):
 
 
 @part
-def any_of_groups(word):
-    """Return 16 bits of uint64, one for each group of 4 neighbouring bits of a word: whether any of them is set."""
-    word |= word >> np.uint64(1)
-    word |= word >> np.uint64(2)
-    word &= np.uint64(0x1111111111111111)
-    word = (word | word >> np.uint64(3)) & np.uint64(0x0303030303030303)
-    word = (word | word >> np.uint64(6)) & np.uint64(0x000F000F000F000F)
-    word = (word | word >> np.uint64(12)) & np.uint64(0x000000FF000000FF)
-    return (word | word >> np.uint64(24)) & np.uint64(0xFFFF)
-
-
-@part
 def _firsts_of_groups(word):
     """Return a word in which of 4 neighbouring bits only the first may be set: whether any of them is."""
     word |= word >> np.uint64(1)
     word |= word >> np.uint64(2)
     return word & np.uint64(0x1111111111111111)
+
+
+@part
+def any_of_groups(word):
+    """Return 16 bits of uint64, one for each group of 4 neighbouring bits of a word: whether any of them is set."""
+    word = _firsts_of_groups(word)
+    word = (word | word >> np.uint64(3)) & np.uint64(0x0303030303030303)
+    word = (word | word >> np.uint64(6)) & np.uint64(0x000F000F000F000F)
+    word = (word | word >> np.uint64(12)) & np.uint64(0x000000FF000000FF)
+    return (word | word >> np.uint64(24)) & np.uint64(0xFFFF)
 
 
 @part

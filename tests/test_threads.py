@@ -89,20 +89,21 @@ def test_every_rule_too(rule):
     assert bits(fitted(hidden=(64, 48), threads=3, **rule)) == bits(fitted(hidden=(64, 48), threads=1, **rule))
 
 
-@pytest.mark.parametrize("rule", [{}, *RULES], ids=str)
-def test_long_epochs_of_sparse_rows_too(rule, monkeypatch):
-    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", 20_000_000)  # several calls an epoch
+def bits_on_sparse_rows(monkeypatch, threads, **options):
+    """Everything that a fit on sparse rows leaves behind, whose epochs are long enough for several calls."""
+    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", 20_000_000)
     random = np.random.default_rng(0)
     rows = sparse.random(4000, 20_000, 0.005, format="csr", dtype=np.float32, random_state=random)
-    targets = random.integers(0, 3, 4000)
+    trainer = Trainer((64,), batch_size=200, l2=0.01, threads=threads, **options)
+    trainer.fit(rows, random.integers(0, 3, 4000))
+    assert trainer.threads_ == threads
+    return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
-    def trained(threads):
-        trainer = Trainer((64,), batch_size=200, epochs=1, l2=0.01, threads=threads, **rule)
-        trainer.fit(rows, targets)
-        assert trainer.threads_ == threads
-        return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
-    assert trained(2) == trained(1)
+@pytest.mark.parametrize("rule", [{}, *RULES], ids=str)
+def test_long_epochs_of_sparse_rows_too(rule, monkeypatch):
+    one, two = (bits_on_sparse_rows(monkeypatch, threads, epochs=1, **rule) for threads in (1, 2))
+    assert two == one
 
 
 def test_gradients_too():
@@ -144,7 +145,7 @@ CHANGING = [
 
 
 @pytest.mark.parametrize("options", CHANGING, ids=str)
-def test_nor_do_they_on_when_threads_join_and_leave(options, monkeypatch):
+def test_results_do_not_depend_on_when_threads_join_and_leave(options, monkeypatch):
     alone = bits(fitted(**options, epochs=6, threads=1))
     for threads, teams in ((2, {2, 1}), (4, {4, 2, 1})):
         seen = change_teams(monkeypatch)
@@ -152,20 +153,11 @@ def test_nor_do_they_on_when_threads_join_and_leave(options, monkeypatch):
         assert seen == teams
 
 
-def test_nor_do_those_of_sparse_rows(monkeypatch):
-    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", 20_000_000)
-    random = np.random.default_rng(0)
-    rows = sparse.random(4000, 20_000, 0.005, format="csr", dtype=np.float32, random_state=random)
-    targets = random.integers(0, 3, 4000)
-
-    def trained(threads):
-        trainer = Trainer((64,), batch_size=200, epochs=2, l2=0.01, momentum=0.9, threads=threads)
-        trainer.fit(rows, targets)
-        return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
-
-    alone = trained(1)
+def test_nor_do_those_of_sparse_rows_on_when_threads_join_and_leave(monkeypatch):
+    options = {"epochs": 2, "momentum": 0.9}
+    alone = bits_on_sparse_rows(monkeypatch, 1, **options)
     seen = change_teams(monkeypatch)
-    assert trained(2) == alone
+    assert bits_on_sparse_rows(monkeypatch, 2, **options) == alone
     assert seen == {1, 2}
 
 

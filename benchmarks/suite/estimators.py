@@ -56,12 +56,13 @@ class FitBesideOthers(Estimator):
     """Seconds of a fit of 500 rows of 20 numbers while so many other programs keep a processor busy each."""
 
     entry = "small table"
+    others: tuple[subprocess.Popen, ...] = ()  # until setup has started them
     params = (list(range(1 + min(2, available_cpus()))),)
     param_names = ("others",)
 
     def setup(self, others):
         super().setup()
-        self.others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)]
+        self.others = tuple(subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others))
         for _ in range(20):  # in which fastmlp may find out how many threads pay now
             self.fit()
 
