@@ -18,7 +18,7 @@ from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, new_matrices
+from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, Visiting, new_matrices
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
@@ -52,7 +52,7 @@ class Regime:
     batch_size: int
     rule: Choice
     threads: int
-    visiting: Choice = EVERYTHING
+    visiting: Visiting = VISIT_ALL
     visited: float | None = None
     squares: bool = False
     dropout: Dropout = NO_DROPOUT
@@ -61,7 +61,7 @@ class Regime:
     @property
     def spreads(self) -> bool:
         """Whether minibatches of sparse rows are gathered as dense ones."""
-        return self.visiting is not ENTRIES
+        return bool(self.visiting != VISIT_ENTRIES)
 
     @property
     def slots(self) -> int:
@@ -83,7 +83,7 @@ class Engine:
         regime: Regime,
     ) -> None:
         self.architecture, self.regime = architecture, regime
-        sizes, lists = architecture.sizes, regime.visiting is ENTRIES
+        sizes, lists = architecture.sizes, not regime.spreads
         minibatch = sizes, regime.batch_size, regime.visited
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         most = 1 if lists and len(sizes) == 2 else regime.threads
@@ -192,7 +192,7 @@ class Engine:
         """
         network = network_of(self._layout, self._buffer)
         shortest, longest = map(self.steps_within, (MULTIPLY_ADDS_TO_TRY, MULTIPLY_ADDS_PER_CALL))
-        if self.regime.visiting is ENTRIES:
+        if not self.regime.spreads:
             shortest = longest  # what comes after a call rounds
         pace = Pace(self.members)
         works = self._works_to_train(rows, repeated, pace.members)
@@ -223,7 +223,7 @@ class Engine:
         After a call all weights of sparse inputs are brought up to date, which rounds: there it is so much in all,
         however many threads there are.
         """
-        lists = self.regime.visiting is ENTRIES
+        lists = not self.regime.spreads
         steps = max(1, (1 if lists else self.members) * multiply_adds // self._work_of_a_step)
         return min(steps, sparse.MOST_STEPS) if lists else steps
 
@@ -236,11 +236,11 @@ class Engine:
     def _works_to_train(self, rows: Rows, repeated: bool, teams: list[int]) -> dict[int, Workspace]:
         """Return what teams of so many members, one at a time, work on."""
         plan, members, regime = self._layout, self.members, self.regime
-        if regime.visiting is ENTRIES:
+        if not regime.spreads:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:
-            new = zeros.new_bits if regime.visiting in (NONZEROS, SINGLES) else new_matrices
+            new = zeros.new_bits if regime.visiting.leaves_out_zeros else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         work = new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
         of_some = {some: workspace_of_some(work, members, some) for some in teams if some < members}

@@ -16,7 +16,6 @@ from fastmlp.epochs import Epochs
 from fastmlp.heldout import HeldOut
 from fastmlp.history import EpochFigures, tell
 from fastmlp.inputs import check_callbacks
-from fastmlp.kernels.inputs import ENTRIES
 from fastmlp.kernels.rules import DECAY
 from fastmlp.optimizer import descent_of
 from fastmlp.progress import note_loss, note_score, why_to_end
@@ -106,7 +105,7 @@ class StochasticFit:
         """Return how many epochs may go into one call: nobody waits for their figures, none but the last can end it."""
         estimator = self.estimator
         waiting = self.incremental or self.callbacks or estimator.verbose or estimator.time_budget is not None
-        if waiting or self.held_out is not None or self.engine.regime.visiting is ENTRIES:
+        if waiting or self.held_out is not None or not self.engine.regime.spreads:
             return 1
         patience = estimator.n_iter_no_change - estimator._no_improvement_count + 1
         fitting = self.engine.steps_within(MULTIPLY_ADDS_AT_ONCE) // len(self.epochs.steps)

@@ -14,14 +14,15 @@ from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import program, rules
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES
+from fastmlp.kernels.inputs import NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, Visiting
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.update import MOST_ROWS
 from fastmlp.kernels.zeros import single_visit
 from fastmlp.options import ACTIVATIONS, DTYPES
 
-_KINDS = [EVERYTHING, NONZEROS, ENTRIES, *([SINGLES] if single_visit(1) < math.inf else [])]
+_ZEROS = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
+_KINDS = [VISIT_ALL, VISIT_ENTRIES, *(Visiting(kind, kind) for kind in _ZEROS)]
 
 
 def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) -> float:
@@ -46,7 +47,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):
-            rows = (sparse if engine.regime.visiting is ENTRIES else dense)[0]
+            rows = (dense if engine.regime.spreads else sparse)[0]
             engine.compile()
             engine.predictor.compile(rows)
             engine.predictor.compile(rows, single=True)
@@ -56,7 +57,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
 
 def _compile_for_larger_minibatches(engine: Engine) -> None:
     """Compile for minibatches that are large (``fastmlp.kernels.update``), and for those that are trained in parts."""
-    if engine.regime.visiting is not ENTRIES:
+    if engine.regime.spreads:
         own, chosen = plan(engine.sizes, 1, engine.dtype, 1), engine.chosen
         for rows, parts in product((1, MOST_ROWS + 1), (1, 1 if chosen.clips else 2)):
             program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts))
@@ -65,7 +66,7 @@ def _compile_for_larger_minibatches(engine: Engine) -> None:
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     """Yield networks that between them need every kernel: a network for each that depends on what differs."""
     for rule, units, visiting in product(rules.SLOTS, _units(dtype), _KINDS):
-        plain = Regime(1, rule, 1, visiting, squares=visiting is not ENTRIES)
+        plain = Regime(1, rule, 1, visiting, squares=visiting != VISIT_ENTRIES)
         yield from _networks(dtype, units, plain)
         if everything and rule is not rules.ACCUMULATE:
             yield from _networks(dtype, units, replace(plain, dropout=Dropout(0.5, 0.5), clip_norm=1.0))

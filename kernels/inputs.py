@@ -12,8 +12,23 @@ from fastmlp.kernels.layout import blocks_type, height_of_blocks, round_up
 from fastmlp.kernels.shape import LINE_BYTES
 
 EVERYTHING, NONZEROS, SINGLES, ENTRIES = map(Choice, ("everything", "nonzeros", "singles", "entries"))
-"""How the first layer visits its inputs: all of them, those that are not zero, in groups of 4 or each by itself
-(kernels.zeros), or the entries of sparse rows."""
+"""Which inputs a kernel of the first layer visits: all of them, those that are not zero, in groups of 4 or each by
+itself (kernels.zeros), or the entries of sparse rows."""
+
+
+class Visiting(NamedTuple):
+    """Which inputs the first layer visits, forward and updating: of entries in both, or in neither."""
+
+    forward: Choice
+    update: Choice
+
+    @property
+    def leaves_out_zeros(self) -> bool:
+        """Whether it has to be marked what is not zero."""
+        return not {NONZEROS, SINGLES}.isdisjoint(self)
+
+
+VISIT_ALL, VISIT_ENTRIES = Visiting(EVERYTHING, EVERYTHING), Visiting(ENTRIES, ENTRIES)
 
 
 class Inputs(NamedTuple):

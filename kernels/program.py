@@ -9,7 +9,16 @@ from numba import from_dtype, typeof, types
 from fastmlp.kernels.activation import OUTPUT
 from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
-from fastmlp.kernels.inputs import ENTRIES, EVERYTHING, NONZEROS, SINGLES, inputs_type
+from fastmlp.kernels.inputs import (
+    ENTRIES,
+    EVERYTHING,
+    NONZEROS,
+    SINGLES,
+    VISIT_ALL,
+    VISIT_ENTRIES,
+    Visiting,
+    inputs_type,
+)
 from fastmlp.kernels.jit import Choice, address_of
 from fastmlp.kernels.layout import Layout, Panel, blocks_type, matrix_type, tile_shape
 from fastmlp.kernels.lone import affine_lone, update_lone
@@ -53,18 +62,14 @@ def _panel(dtype):
     return types.NamedTuple((buffer, _INT, _INT, _INT, _INT), Panel)
 
 
-# what a kind of visiting the inputs takes: forward, update
-_KERNELS = {
-    EVERYTHING: (affine, update),
-    NONZEROS: (affine_nonzero, update_nonzero),
-    SINGLES: (affine_singles, update_singles),
-    ENTRIES: (affine_entries, update_entries),
-}
+_FORWARD = {EVERYTHING: affine, NONZEROS: affine_nonzero, SINGLES: affine_singles, ENTRIES: affine_entries}
+_UPDATE = {EVERYTHING: update, NONZEROS: update_nonzero, SINGLES: update_singles, ENTRIES: update_entries}
 
 
-def _shape_to_visit(visiting: Choice, vectors: int) -> Shape:
-    """Return the shape of the tiles of a panel of so many vectors, for a kind of visiting the inputs."""
-    return tile_shape(vectors) if visiting is EVERYTHING else Shape(GROUP if visiting is NONZEROS else 1, vectors)
+def _tile_to_visit(kind: Choice, vectors: int):
+    """Return the type of the shape of the tiles of a panel of so many vectors, whose inputs are visited so."""
+    shape = tile_shape(vectors) if kind is EVERYTHING else Shape(GROUP if kind is NONZEROS else 1, vectors)
+    return typeof(shape)
 
 
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
@@ -84,7 +89,7 @@ class Program(NamedTuple):
     activation: Choice
     loss: str  # one of LOSSES
     rule: Choice
-    visiting: Choice  # what the first layer visits of its inputs (kernels.inputs)
+    visiting: Visiting  # which inputs the first layer visits
     squares: bool  # whether to sum up squared weights for the loss
     drops: bool  # whether there is dropout
     clips: bool  # whether gradients are clipped
@@ -118,7 +123,8 @@ def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
     for l, layer in enumerate(plan.layers):
         place = _place_of(plan, l)
         _write(_of_layer(dtype, chosen, place), layer)
-        if chosen.drops or chosen.visiting is ENTRIES:  # a member drops out its own columns; entries are of all rows
+        # a member drops out its own columns; entries are of all rows
+        if chosen.drops or chosen.visiting == VISIT_ENTRIES:
             layer["pieces"] = 1
         for panel in plan.panels_of(layer):
             _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, place), panel)
@@ -148,11 +154,11 @@ def _of_layer(dtype, chosen: Program, place: _Place) -> dict[str, int]:
 def _to_visit(chosen: Program, dtype) -> dict[str, int]:
     """Return the kernels that a first layer runs before its products."""
     inputs = inputs_type(dtype)
-    if chosen.visiting is NONZEROS:
+    if chosen.visiting.update is NONZEROS:
         return {"mark": address_of(mark_groups, (inputs, _INT, _INT))}
-    if chosen.visiting is SINGLES:
+    if chosen.visiting.update is SINGLES:
         return {"mark": address_of(mark_columns, (inputs, _INT, _INT))}
-    if chosen.visiting is ENTRIES:
+    if chosen.visiting == VISIT_ENTRIES:
         network, _, member, *_ = signature_to_apply(dtype)
         return {
             "mark": address_of(link_columns, (inputs, _INT, _INT)),
@@ -168,24 +174,31 @@ def _rule_of_tiles(chosen: Program):
     return typeof(KEEP if chosen.keeps else chosen.rule)
 
 
+def _visiting_of_panel(chosen: Program, vectors: int, place: _Place) -> Visiting:
+    if not place.is_first:
+        return VISIT_ALL
+    if vectors > 1:
+        return chosen.visiting
+    # a single sum would wait for itself at each visit
+    return Visiting(*(EVERYTHING if kind is SINGLES else kind for kind in chosen.visiting))
+
+
 @cache
 def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) -> dict[str, int]:
     """Return the kernels of a panel of so many vectors."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
-    visiting, rule = chosen.visiting if place.is_first else EVERYTHING, _rule_of_tiles(chosen)
-    if visiting is SINGLES and vectors == 1:  # a single sum would wait for itself at each visit
-        visiting = EVERYTHING
-    forward, backward = _KERNELS[visiting]
-    if place.is_lone and visiting is EVERYTHING:
+    visiting, rule = _visiting_of_panel(chosen, vectors, place), _rule_of_tiles(chosen)
+    forward, backward = _FORWARD[visiting.forward], _UPDATE[visiting.update]
+    if place.is_lone and visiting == VISIT_ALL:
         forward, backward = affine_lone, update_lone
-    elif large and visiting is EVERYTHING:
+    elif large and visiting.update is EVERYTHING:
         backward = update_large
-    shapes = _shape_to_visit(visiting, vectors), tile_shape(vectors), Shape(1, vectors)
-    tile, block, row = map(typeof, shapes)
+    block, row = typeof(tile_shape(vectors)), typeof(Shape(1, vectors))
     choice = typeof(OUTPUT if place.is_output else chosen.activation)
+    tile, tile_to_update = (_tile_to_visit(kind, vectors) for kind in visiting)
     found = {
         "affine": _affine_address(forward, tile, choice, dtype),
-        "update": address_of(backward, (tile, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
+        "update": address_of(backward, (tile_to_update, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
         "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
     }
     if not place.is_output:
@@ -195,7 +208,7 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
         found["apply"] = address_of(apply_kept, arguments)
     if chosen.squares or chosen.clips:
         found["squares"] = address_of(sum_squares, (row, M, types.Array(M.dtype, 1, "C"), _INT))
-    if visiting is ENTRIES:
+    if visiting == VISIT_ENTRIES:
         found["make_up"] = address_of(make_up_panel, (row, rule, I, P, _STEPS, _INT, _DESCENT))
     return found
 

@@ -5,7 +5,7 @@ all numbers are not zero); updating, a tile of 4 neighbouring inputs visits only
 (28%). What is left out would add 0 * w: the sums are the same, bit for bit.
 
 Or each row visits what is not zero in itself, and each input likewise. That is fewer numbers, where zeros are scattered
-far fewer, but weights or gradients are read for each alone (``single_visit``).
+far fewer, but weights or gradients are read for each alone (``single_visit``). Forward and updating may differ in this.
 
 What to visit is marked by bits, 64 to a word. Bit k of ``row_bits[i, w]`` stands for ``X[i, w * 64 + k]``. Of a group
 of 4 neighbouring inputs, from k on, the rows where any is not zero are bits too: that of row i is bit i % 64 of
@@ -30,10 +30,10 @@ GROUP = BLOCK
 """Rows, or neighbouring inputs, that are left out together where all of them are zero."""
 ONE = np.uint64(1)
 NONE = np.uint64(0)
+GROUP_VISIT = 1.2 if VECTOR_BYTES == 64 else 1.3
+"""How many times a product's time it takes to visit a group (measured: README)."""
 MOST_VISITED = 0.6
-"""Where more than this share of the inputs would be visited, all are: a visit takes a quarter longer than a product."""
-MOST_VISITED_SINGLY = 0.85
-"""The same where each is visited by itself, as ``single_visit`` counts."""
+"""Where more than this share of the inputs would be visited, all are, if what is zero has to be looked for first."""
 _FIRST_CACHE = 32 << 10  # bytes
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _BITS = Choice("uint64")
@@ -89,14 +89,14 @@ def bits_of_tile(shape, X, i, first, columns):
 def single_visit(columns: int) -> float:
     """Return how many times a product's time it takes to visit one of so many inputs by itself (measured: README).
 
-    The first cache holds a panel's weights, or it does not, which is what counts for Zen. Without AVX-512 nothing is
-    gained beside groups: infinite.
+    The first cache holds a panel's weights, or it does not. Without AVX-512 nothing is gained beside groups: infinite.
     """
     if VECTOR_BYTES < 64:
         return math.inf
-    if not IS_ZEN:
-        return 2.5
-    return 1.3 if columns * 4 * VECTOR_BYTES <= _FIRST_CACHE else 2.0
+    is_held = columns * 4 * VECTOR_BYTES <= _FIRST_CACHE
+    if IS_ZEN:
+        return 1.3 if is_held else 2.7
+    return 2.4 if is_held else 2.8
 
 
 @part

@@ -14,6 +14,7 @@ from scripts import run
 
 from fastmlp import Trainer
 from fastmlp.compiling import compiled_epoch
+from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, Visiting
 from fastmlp.kernels.pieces import Member
 from fastmlp.sharing import sharing_of
 from fastmlp.threads import ENVIRONMENT, available_cpus
@@ -64,21 +65,20 @@ def test_minibatches_in_parts_too(hidden, batch_size, dtype):
         assert bits(team) == bits(alone)
 
 
-@pytest.mark.parametrize("single_visit", [np.inf, 1.0])
+@pytest.mark.parametrize("kinds", list(itertools.product((NONZEROS, SINGLES, EVERYTHING), repeat=2)), ids=str)
 @pytest.mark.parametrize(("hidden", "batch_size"), [((130,), 100), ((24, 24), 365)], ids=str)
-def test_nor_do_they_on_how_zeros_are_skipped(hidden, batch_size, single_visit, monkeypatch):
+def test_nor_do_they_on_how_zeros_are_skipped(hidden, batch_size, kinds, monkeypatch):
     zeros = X[:, :70] * (np.random.default_rng(0).random((len(X), 70)) > 0.9)
 
-    def trained(threads, fewest_units):
-        monkeypatch.setattr("fastmlp.visiting.FEWEST_UNITS", fewest_units)
+    def trained(threads, visiting):
+        monkeypatch.setattr("fastmlp.visiting.to_visit", lambda X, units: (visiting, None))
         trainer = Trainer(hidden, batch_size=batch_size, epochs=2, threads=threads)
         trainer.fit(zeros, y)
         return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
-    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
-    visiting_all = trained(1, fewest_units=1000)
+    visiting_all = trained(1, VISIT_ALL)
     for threads in (1, 2, 3):
-        assert trained(threads, fewest_units=1) == visiting_all
+        assert trained(threads, Visiting(*kinds)) == visiting_all
 
 
 RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "adam", "learning_rate": 0.01}]

@@ -1,5 +1,7 @@
 """Ten steps of training against ten steps of the oracle: everything between a batch and the next one shows here."""
 
+import itertools
+
 import naive
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from registry import DTYPES
 from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
-from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES
+from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, Visiting
 from fastmlp.sharing import sharing_of
 from fastmlp.visiting import to_visit
 
@@ -109,24 +111,32 @@ def test_a_rate_that_falls_with_each_minibatch():
 
 @pytest.mark.parametrize("batch_size", [1, 30, 64, 65, 100, 200])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("visiting", "single_visit"), [(NONZEROS, np.inf), (SINGLES, 1.0)])
-def test_inputs_that_are_mostly_zero(visiting, single_visit, batch_size, dtype, monkeypatch):
-    # both ways to skip them, whichever this processor is faster with; batches within and beyond a word's 64 rows
-    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
+@pytest.mark.parametrize("kinds", list(itertools.product((NONZEROS, SINGLES, EVERYTHING), repeat=2)), ids=str)
+def test_inputs_that_are_mostly_zero(kinds, batch_size, dtype, monkeypatch):
+    # all ways to skip them, whichever this processor is faster with; batches within and beyond a word's 64 rows
+    monkeypatch.setattr("fastmlp.visiting.to_visit", lambda X, units: (Visiting(*kinds), None))
     start, X, y = network_and_data((50,), rows=200, inputs=130)
     X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
-    assert to_visit(X, 50)[0] is visiting
     assert_same_training(start, X, y, (50,), dtype, batch_size, epochs=1, learning_rate=0.02)
 
 
 @pytest.mark.parametrize("inputs", [1, 5, 33, 63, 64, 65, 200])
-@pytest.mark.parametrize("single_visit", [np.inf, 1.0])
+@pytest.mark.parametrize("single_visit", [np.inf, 1.0], ids=["in groups", "singly"])
 def test_rows_of_any_length_that_are_mostly_zero(single_visit, inputs, monkeypatch):
     # in random order, so that the first row of all comes anywhere
     monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
     start, X, y = network_and_data((50,), rows=200, inputs=inputs)
     X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
-    assert to_visit(X, 50)[0] is not EVERYTHING
+    assert to_visit(X, 50)[0] != VISIT_ALL
+    assert_same_training(start, X, y, (50,), "float32", batch_size=30, epochs=2, learning_rate=0.02)
+
+
+def test_zeros_that_only_one_way_through_the_network_can_leave_out(monkeypatch):
+    # of each four neighbouring inputs one is filled: forward three of four are left out, updating no group is
+    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: np.inf)
+    start, X, y = network_and_data((50,), rows=200, inputs=132)
+    X[:, np.arange(132) % 4 > 0] = 0
+    assert to_visit(X, 50)[0] == Visiting(NONZEROS, EVERYTHING)
     assert_same_training(start, X, y, (50,), "float32", batch_size=30, epochs=2, learning_rate=0.02)
 
 
