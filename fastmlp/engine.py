@@ -59,9 +59,9 @@ class Regime:
     clip_norm: float = math.inf
 
     @property
-    def spreads(self) -> bool:
-        """Whether minibatches of sparse rows are gathered as dense ones."""
-        return bool(self.visiting != VISIT_ENTRIES)
+    def visits_entries(self) -> bool:
+        """Whether sparse rows are trained on by their entries; else minibatches of them are gathered as dense ones."""
+        return bool(self.visiting == VISIT_ENTRIES)
 
     @property
     def slots(self) -> int:
@@ -83,7 +83,7 @@ class Engine:
         regime: Regime,
     ) -> None:
         self.architecture, self.regime = architecture, regime
-        sizes, lists = architecture.sizes, not regime.spreads
+        sizes, lists = architecture.sizes, regime.visits_entries
         minibatch = sizes, regime.batch_size, regime.visited
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         most = 1 if lists and len(sizes) == 2 else regime.threads
@@ -192,7 +192,7 @@ class Engine:
         """
         network = network_of(self._layout, self._buffer)
         shortest, longest = map(self.steps_within, (MULTIPLY_ADDS_TO_TRY, MULTIPLY_ADDS_PER_CALL))
-        if not self.regime.spreads:
+        if self.regime.visits_entries:
             shortest = longest  # what comes after a call rounds
         pace = Pace(self.members)
         works = self._works_to_train(rows, repeated, pace.members)
@@ -223,7 +223,7 @@ class Engine:
         After a call all weights of sparse inputs are brought up to date, which rounds: there it is so much in all,
         however many threads there are.
         """
-        lists = not self.regime.spreads
+        lists = self.regime.visits_entries
         steps = max(1, (1 if lists else self.members) * multiply_adds // self._work_of_a_step)
         return min(steps, sparse.MOST_STEPS) if lists else steps
 
@@ -236,7 +236,7 @@ class Engine:
     def _works_to_train(self, rows: Rows, repeated: bool, teams: list[int]) -> dict[int, Workspace]:
         """Return what teams of so many members, one at a time, work on."""
         plan, members, regime = self._layout, self.members, self.regime
-        if not regime.spreads:
+        if regime.visits_entries:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:

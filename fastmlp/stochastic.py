@@ -105,7 +105,7 @@ class StochasticFit:
         """Return how many epochs may go into one call: nobody waits for their figures, none but the last can end it."""
         estimator = self.estimator
         waiting = self.incremental or self.callbacks or estimator.verbose or estimator.time_budget is not None
-        if waiting or self.held_out is not None or not self.engine.regime.spreads:
+        if waiting or self.held_out is not None or self.engine.regime.visits_entries:
             return 1
         patience = estimator.n_iter_no_change - estimator._no_improvement_count + 1
         fitting = self.engine.steps_within(MULTIPLY_ADDS_AT_ONCE) // len(self.epochs.steps)

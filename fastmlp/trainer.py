@@ -134,7 +134,8 @@ class Trainer:
         engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
 
         def source() -> Samples:
-            rows, targets = self._rows(matrix, engine.regime.spreads), task.targets(truth, engine.dtype, weights)
+            rows = self._rows(matrix, not engine.regime.visits_entries)
+            targets = task.targets(truth, engine.dtype, weights)
             return Samples(rows, truth, targets)
 
         return self._train(engine, task, source, validation_data, callbacks, state)

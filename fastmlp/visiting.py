@@ -58,11 +58,12 @@ def _to_visit_of_dense(X: Any, units: int) -> Visiting:
     filled = np.zeros((len(rows), -(-inputs // GROUP) * GROUP), bool)
     filled[:, :inputs] = sample != 0
     singly = float(filled[:, :inputs].mean()) * single_visit(inputs)
-    return Visiting(*(_soonest(GROUP_VISIT * _share_in_groups(matrix), singly) for matrix in (filled, filled.T)))
+    forward, update = (GROUP_VISIT * _share_in_groups(matrix) for matrix in (filled, filled.T))
+    return Visiting(_quickest(forward, singly), _quickest(update, singly))
 
 
-def _soonest(in_groups: float, singly: float) -> Choice:
-    """Return what to visit, given what it takes beside all products."""
+def _quickest(in_groups: float, singly: float) -> Choice:
+    """Return what to visit, given how long groups and single visits take beside visiting everything."""
     times = {EVERYTHING: WORTH_MARKING, NONZEROS: in_groups, SINGLES: singly}
     return min(times, key=times.__getitem__)
 

@@ -21,8 +21,8 @@ from fastmlp.kernels.update import MOST_ROWS
 from fastmlp.kernels.zeros import single_visit
 from fastmlp.options import ACTIVATIONS, DTYPES
 
-_ZEROS = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
-_KINDS = [VISIT_ALL, VISIT_ENTRIES, *(Visiting(kind, kind) for kind in _ZEROS)]
+_WAYS_TO_SKIP = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
+_KINDS = [VISIT_ALL, VISIT_ENTRIES, *(Visiting(kind, kind) for kind in _WAYS_TO_SKIP)]
 
 
 def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) -> float:
@@ -47,7 +47,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):
-            rows = (dense if engine.regime.spreads else sparse)[0]
+            rows = (sparse if engine.regime.visits_entries else dense)[0]
             engine.compile()
             engine.predictor.compile(rows)
             engine.predictor.compile(rows, single=True)
@@ -57,7 +57,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
 
 def _compile_for_larger_minibatches(engine: Engine) -> None:
     """Compile for minibatches that are large (``fastmlp.kernels.update``), and for those that are trained in parts."""
-    if engine.regime.spreads:
+    if not engine.regime.visits_entries:
         own, chosen = plan(engine.sizes, 1, engine.dtype, 1), engine.chosen
         for rows, parts in product((1, MOST_ROWS + 1), (1, 1 if chosen.clips else 2)):
             program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts))

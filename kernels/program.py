@@ -175,6 +175,7 @@ def _rule_of_tiles(chosen: Program):
 
 
 def _visiting_of_panel(chosen: Program, vectors: int, place: _Place) -> Visiting:
+    """Return which inputs a panel of so many vectors visits: all, if its layer is not the first."""
     if not place.is_first:
         return VISIT_ALL
     if vectors > 1:

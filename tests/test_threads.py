@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from networks import clusters
+from networks import WAYS_TO_VISIT, clusters, visit
 from registry import DTYPES
 from scipy import sparse
 from scripts import run
 
 from fastmlp import Trainer
 from fastmlp.compiling import compiled_epoch
-from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, Visiting
+from fastmlp.kernels.inputs import VISIT_ALL
 from fastmlp.kernels.pieces import Member
 from fastmlp.sharing import sharing_of
 from fastmlp.threads import ENVIRONMENT, available_cpus
@@ -65,20 +65,21 @@ def test_minibatches_in_parts_too(hidden, batch_size, dtype):
         assert bits(team) == bits(alone)
 
 
-@pytest.mark.parametrize("kinds", list(itertools.product((NONZEROS, SINGLES, EVERYTHING), repeat=2)), ids=str)
+@pytest.mark.parametrize("visiting", WAYS_TO_VISIT, ids=str)
 @pytest.mark.parametrize(("hidden", "batch_size"), [((130,), 100), ((24, 24), 365)], ids=str)
-def test_nor_do_they_on_how_zeros_are_skipped(hidden, batch_size, kinds, monkeypatch):
+def test_nor_do_they_on_how_zeros_are_skipped(hidden, batch_size, visiting, monkeypatch):
     zeros = X[:, :70] * (np.random.default_rng(0).random((len(X), 70)) > 0.9)
 
-    def trained(threads, visiting):
-        monkeypatch.setattr("fastmlp.visiting.to_visit", lambda X, units: (visiting, None))
+    def trained(threads):
         trainer = Trainer(hidden, batch_size=batch_size, epochs=2, threads=threads)
         trainer.fit(zeros, y)
         return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
-    visiting_all = trained(1, VISIT_ALL)
+    visit(monkeypatch, VISIT_ALL)
+    visiting_all = trained(1)
+    visit(monkeypatch, visiting)
     for threads in (1, 2, 3):
-        assert trained(threads, Visiting(*kinds)) == visiting_all
+        assert trained(threads) == visiting_all
 
 
 RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "adam", "learning_rate": 0.01}]

@@ -1,13 +1,11 @@
 """Ten steps of training against ten steps of the oracle: everything between a batch and the next one shows here."""
 
-import itertools
-
 import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import ONE_OF_EACH_DEPTH, network_and_data
+from networks import ONE_OF_EACH_DEPTH, WAYS_TO_VISIT, network_and_data, visit
 from registry import DTYPES
 from tolerances import assert_close, assert_loss_close
 
@@ -111,13 +109,20 @@ def test_a_rate_that_falls_with_each_minibatch():
 
 @pytest.mark.parametrize("batch_size", [1, 30, 64, 65, 100, 200])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kinds", list(itertools.product((NONZEROS, SINGLES, EVERYTHING), repeat=2)), ids=str)
-def test_inputs_that_are_mostly_zero(kinds, batch_size, dtype, monkeypatch):
-    # all ways to skip them, whichever this processor is faster with; batches within and beyond a word's 64 rows
-    monkeypatch.setattr("fastmlp.visiting.to_visit", lambda X, units: (Visiting(*kinds), None))
+@pytest.mark.parametrize("visiting", WAYS_TO_VISIT, ids=str)
+def test_inputs_that_are_mostly_zero(visiting, batch_size, dtype, monkeypatch):
+    # batches within and beyond a word's 64 rows
+    visit(monkeypatch, visiting)
     start, X, y = network_and_data((50,), rows=200, inputs=130)
     X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
     assert_same_training(start, X, y, (50,), dtype, batch_size, epochs=1, learning_rate=0.02)
+
+
+@pytest.mark.parametrize(("single_visit", "kind"), [(np.inf, NONZEROS), (1.0, SINGLES)])
+def test_how_inputs_that_are_mostly_zero_are_visited(single_visit, kind, monkeypatch):
+    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
+    X = np.random.default_rng(0).random((200, 130)) < 0.1
+    assert to_visit(X, 50)[0] == Visiting(kind, kind)
 
 
 @pytest.mark.parametrize("inputs", [1, 5, 33, 63, 64, 65, 200])
