@@ -144,13 +144,8 @@ def _closer_reciprocal(x, y):
     return fused(fused(x, y, -1.0), y * -1.0, y)
 
 
-@part
-def _closer_reciprocal_root(x, y):
-    return fused(fused(x * y, y, -1.0), y * -0.5, y)
-
-
-# Estimates become exact by steps of Newton's, each of which doubles the bits (Markstein, 1990): a division and a square
-# root of 16 numbers take a processor some 20 to 40 cycles, in which it could do as many multiply-adds
+# Estimates become exact by steps of Newton's, each of which doubles the bits (Markstein, 1990), or a series: a division
+# and a square root of 16 numbers take a processor some 20 to 40 cycles, in which it could do as many multiply-adds
 
 
 @overload(reciprocal)
@@ -166,16 +161,19 @@ def _reciprocal(x):
 def _root(x):
     if not HAS_ESTIMATES:
         return lambda x: square_root(x)
-    # 1 / sqrt(0) would be infinite, and 0 times that not a number
+    # with y nearly 1 / sqrt(x), s = x y and e = s y - 1, sqrt(x) = s (1 + e)^(-1/2), whose series ends where the dtype
+    # cannot tell: |e| < 2^-13. 1 / sqrt(0) would be infinite, and 0 times that not a number
     least = float(np.finfo(str(x.dtype)).tiny)
 
-    def in_one_step(x):
-        above = max(x, least)
-        return _closer_reciprocal_root(above, reciprocal_root_estimate(above)) * x
+    def to_the_first(x):
+        y = reciprocal_root_estimate(max(x, least))
+        s = x * y
+        return fused(s, fused(s, y, -1.0) * -0.5, s)
 
-    def in_two_steps(x):
-        above = max(x, least)
-        estimate = _closer_reciprocal_root(above, reciprocal_root_estimate(above))
-        return _closer_reciprocal_root(above, estimate) * x
+    def to_the_third(x):
+        y = reciprocal_root_estimate(max(x, least))
+        s = x * y
+        e = fused(s, y, -1.0)
+        return fused(s, fused(fused(e, -0.3125, 0.375), e, -0.5) * e, s)
 
-    return in_one_step if x.dtype == types.float32 else in_two_steps
+    return to_the_first if x.dtype == types.float32 else to_the_third

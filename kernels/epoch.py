@@ -8,16 +8,16 @@ from fastmlp.kernels.gather import Rows, Selection
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.parts import (
-    descent_of_part,
     network_of_part,
     noise_of_part,
     own_parts,
     rows_of_part,
     sharing_units,
+    sharing_weights,
     work_on_part,
 )
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
-from fastmlp.kernels.step import backward, forward, head
+from fastmlp.kernels.step import backward, forward, head, sum_own_squares
 from fastmlp.kernels.subnormals import flush_subnormals, restore
 from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.team import meet
@@ -92,11 +92,13 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     if not forward(own, batch, rows, mine, me, noise):
         return False
     head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me)
+    if mine.squares.size:
+        sum_own_squares(own, mine, sharing_weights(p, work.parts, member))
     if not meet(work.team, me.index, me.count):
         return False
     if me.index == 0:
         losses[step, p] = loss_of(mine, rows, steps[step, SHARE], steps[step, DECAY])
-    return backward(own, batch, rows, mine, me, noise, descent_of_part(work.parts, now))
+    return backward(own, batch, rows, mine, me, noise, now)
 
 
 @entry

@@ -17,7 +17,7 @@ from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_rows, weights_of
 from fastmlp.kernels.pieces import Member
-from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases, with_decay
+from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases
 from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.step import Network, Noise, Workspace, network_of, new_workspace
 from fastmlp.kernels.team import meet
@@ -40,6 +40,12 @@ def sharing_units(parts, member):
 
 
 @part
+def sharing_weights(p, parts, member):
+    """Return as which member to sum up squared weights: each part, or else each member, does a share of them."""
+    return Member(p, parts) if parts > 1 else member
+
+
+@part
 def rows_of_part(p, parts, steps, step):
     """Return where in the order part p of a step's minibatch starts, and how many rows it has; none beyond the last."""
     if step == steps.shape[0]:
@@ -55,12 +61,13 @@ def work_on_part(p, first, work, member):
     if work.parts == 1:
         return work
     scratch, transposed = work.scratch.size // member.count, work.transposed.size // member.count
+    squares = work.squares.size // work.parts
     return Workspace(
         work.inputs,
         span(work.scratch, member.index * scratch, scratch),
         span(work.transposed, member.index * transposed, transposed),
         span(work.losses, first, work.losses.size - first),
-        span(work.squares, 0, work.squares.size if p == 0 else 0),  # once for all parts
+        span(work.squares, p * squares, squares),
         work.norms,
         work.team,
         1,
@@ -79,12 +86,6 @@ def network_of_part(p, network):
 def noise_of_part(p, dropout, seed):
     """Return a step's dropout for part p, whose rows count from 0 as those of other parts do."""
     return Noise(dropout, (seed + p) % _SEEDS)
-
-
-@part
-def descent_of_part(parts, descent):
-    """Return the step for a part: where gradients are added up, weights decay only then."""
-    return with_decay(descent, 0.0 if parts > 1 else descent.decay)
 
 
 def signature_to_apply(dtype) -> tuple[types.Type, ...]:

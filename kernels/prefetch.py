@@ -48,18 +48,29 @@ def prefetch_column(typing_context, shape, X, i, k):
     return types.void(shape, X, types.intp, types.intp), generate
 
 
+def _ask_for_tile(shape, M, what_for):
+    """Return what an intrinsic is to return that asks for the cache lines of a tile of M, at a row and column."""
+
+    def generate(context, builder, signature, arguments):
+        tile = tile_of(shape, M)
+        matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
+        for register in matrix.registers(tile, *arguments[2:]):
+            _ask_for(builder, register, what_for)
+        return context.get_dummy_value()
+
+    return types.void(shape, M, types.intp, types.intp), generate
+
+
+@intrinsic
+def prefetch_tile(typing_context, shape, M, i, j):
+    """``prefetch_tile(shape, M, i, j)``: ask for the cache lines of a tile of M, for reading soon."""
+    return _ask_for_tile(shape, M, _TO_READ)
+
+
 @intrinsic
 def claim(typing_context, shape, M, i, j):
     """``claim(shape, M, i, j)``: ask for the cache lines of a tile of M, for writing soon.
 
     A line that another core has read is taken from it first. Stores wait for that one after the other; claims do not.
     """
-
-    def generate(context, builder, signature, arguments):
-        tile = tile_of(shape, M)
-        matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
-        for register in matrix.registers(tile, *arguments[2:]):
-            _ask_for(builder, register, _TO_WRITE)
-        return context.get_dummy_value()
-
-    return types.void(shape, M, types.intp, types.intp), generate
+    return _ask_for_tile(shape, M, _TO_WRITE)

@@ -32,7 +32,7 @@ from fastmlp.kernels.matmul import (
     transpose_rows,
 )
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
-from fastmlp.kernels.rules import KEEP, Descent
+from fastmlp.kernels.rules import KEEP, KEEP_PART, Descent
 from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.singles import affine_singles, update_singles
 from fastmlp.kernels.softmax_nll import ABREAST, probabilities, softmax_nll
@@ -171,7 +171,9 @@ def _to_visit(chosen: Program, dtype) -> dict[str, int]:
 
 def _rule_of_tiles(chosen: Program):
     """Return the type of the rule that gradients in tiles are given to."""
-    return typeof(KEEP if chosen.keeps else chosen.rule)
+    if chosen.parts > 1:
+        return typeof(KEEP_PART)
+    return typeof(KEEP if chosen.clips else chosen.rule)
 
 
 def _visiting_of_panel(chosen: Program, vectors: int, place: _Place) -> Visiting:

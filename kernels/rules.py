@@ -11,6 +11,7 @@ With dW = X^T G + decay W (decay is 2 * l2, or 0 for biases), rate r and momentu
                                                                 is what Loshchilov and Hutter, 2019, decouple: AdamW)
     ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
     KEEP        V = dW;  W stays                                (a gradient that something is done to first)
+    KEEP_PART   V = X^T G;  W stays                             (what others are added to before weights decay)
 """
 
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from fastmlp.kernels.layout import values
 from fastmlp.kernels.tile import fused, load, store
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
-ADAM, ACCUMULATE, KEEP = map(Choice, ("adam", "accumulate", "keep"))
+ADAM, ACCUMULATE, KEEP, KEEP_PART = map(Choice, ("adam", "accumulate", "keep", "keep part"))
 SLOTS = {SGD: 1, MOMENTUM: 2, NESTEROV: 2, ADAM: 3, ACCUMULATE: 2}
 """How many numbers each rule keeps for a weight, the weight among them."""
 KEPT = 3
@@ -120,6 +121,10 @@ def _keep(rule, shape, gradient, panel, i, descent):
     store(gradient + load(shape, W, i, 0) * descent.decay, V, i, 0)
 
 
+def _keep_part(rule, shape, gradient, panel, i, descent):
+    store(gradient, values(panel, 1), i, 0)
+
+
 _RULES = {
     "sgd": _sgd,
     "momentum": _momentum,
@@ -127,6 +132,7 @@ _RULES = {
     "adam": _adam,
     "accumulate": _accumulate,
     "keep": _keep,
+    "keep part": _keep_part,
 }
 
 

@@ -54,7 +54,7 @@ class Workspace(NamedTuple):
     scratch: np.ndarray
     transposed: np.ndarray  # members * numbers of a transposed panel
     losses: np.ndarray  # (B,) float64
-    squares: np.ndarray  # of each unit, the sum of its squared weights; (0,) where they are not asked for
+    squares: np.ndarray  # for each part, of each unit the sum of its squared weights; (0,) if they are not asked for
     norms: np.ndarray  # of each unit, the squared gradients of its weights, then of all biases; (0,) likewise
     team: np.ndarray
     parts: int  # in how many a minibatch is trained (kernels.parts)
@@ -73,7 +73,7 @@ def new_workspace(
         aligned_for_each(members if parts > 1 else 1, (plan.scratch,), dtype).reshape(-1),
         aligned_for_each(members, (max(1, plan.transposed),), dtype).reshape(-1),
         np.zeros(parts * plan.batch_rows),
-        np.zeros(plan.units if squares else 0, dtype),
+        np.zeros(parts * plan.units if squares else 0, dtype),
         np.zeros(2 * plan.units if norms else 0, dtype),
         new_team(members),
         parts,
@@ -175,8 +175,6 @@ def head(network, batch, targets, order, start, rows, scale, work, member):
         ask_for_rows(blocks, first // BLOCK, (last + BLOCK - 1) // BLOCK, layer.inputs * BLOCK)
     apply_layer(l, network, batch, work, (first, last))
     call(layer.loss, Z, targets, order, start, first, last, layer.units, scale, work.losses)
-    if work.squares.size:
-        sum_own_squares(network, work, member)
 
 
 @part

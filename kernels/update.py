@@ -5,10 +5,9 @@ The rule that the gradient of a tile is given to is one of ``kernels.rules``.
 
 from numba.extending import overload
 
-from fastmlp.kernels.gather import ask_for_rows
 from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
-from fastmlp.kernels.prefetch import claim, prefetch_column
+from fastmlp.kernels.prefetch import claim, prefetch_column, prefetch_tile
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
@@ -158,7 +157,7 @@ def _ask_for_kept(shape, panel, i, parts):
     """Ask for row i (1, width) of a panel's weights and of its kept gradients: other members had them last."""
     claim(shape, values(panel, 0), i, 0)
     for p in range(parts):
-        ask_for_rows(values(panel, KEPT + p), i, i + 1, panel.width)
+        prefetch_tile(shape, values(panel, KEPT + p), i, 0)
 
 
 @kernel
