@@ -23,8 +23,8 @@ from numba.extending import intrinsic, overload
 
 from fastmlp.kernels.elementary import logistic, tanh
 from fastmlp.kernels.jit import Choice, ChoiceType, entry, part
-from fastmlp.kernels.shape import VECTOR_BYTES
 from fastmlp.kernels.tile import load, store
+from fastmlp.kernels.views import lanes_of
 
 IDENTITY, RELU, LEAKY_RELU = map(Choice, ("identity", "relu", "leaky_relu"))
 LOGISTIC, TANH, SILU, GELU = map(Choice, ("logistic", "tanh", "silu", "gelu"))
@@ -114,7 +114,7 @@ def _slope(choice, kept):
 @entry
 def activate_row(shape, choice, Z, A):
     """``A = activation(Z)`` for matrices (1, whole registers); shape: (1, 1)."""
-    for j in range(0, Z.shape[1], VECTOR_BYTES // Z.itemsize):
+    for j in range(0, Z.shape[1], lanes_of(Z)):
         store(activate(choice, load(shape, Z, 0, j)), A, 0, j)
 
 
@@ -124,6 +124,6 @@ def slope_row(shape, choice, A, out):
 
     choice: none of those in KEEPS_Z
     """
-    for j in range(0, A.shape[1], VECTOR_BYTES // A.itemsize):
+    for j in range(0, A.shape[1], lanes_of(A)):
         a = load(shape, A, 0, j)
         store(slope(choice, a), out, 0, j)

@@ -13,9 +13,9 @@ from numba import typeof, types
 from fastmlp.kernels.inputs import inputs_type
 from fastmlp.kernels.jit import Choice, address_of, kernel, part
 from fastmlp.kernels.prefetch import prefetch
-from fastmlp.kernels.shape import BLOCK, LINE_BYTES, VECTOR_BYTES
+from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.tile import load_as, load_block_as, store
-from fastmlp.kernels.views import matrix, matrix_of
+from fastmlp.kernels.views import lanes_of, line_of, matrix, matrix_of
 from fastmlp.kernels.zeros import mark_row
 
 READ_IN_PLACE = {np.dtype(name): Choice(name) for name in ("uint8", "float32", "float64")}
@@ -118,7 +118,7 @@ def ask_for_targets(targets, order, first, last, outputs):
 def ask_for_rows(M, first, last, columns):
     """Ask for rows of a matrix that other members have written, all at once: a tile would wait for each line anew."""
     for i in range(first, last):
-        for j in range(0, columns, LINE_BYTES // M.itemsize):
+        for j in range(0, columns, line_of(M)):
             prefetch(M, i, j)
 
 
@@ -131,7 +131,7 @@ def row_number(order, i):
 @part
 def _copy_row(data, row, factor, X):
     """``X[0, :D] = factor data[row]`` for data (N, D) of any kind, X being a single row."""
-    lanes, columns = VECTOR_BYTES // X.itemsize, data.shape[1]
+    lanes, columns = lanes_of(X), data.shape[1]
     rest = columns // lanes * lanes
     for d in range(0, rest, lanes):
         store(load_as(X, data, row, d) * factor, X, 0, d)
@@ -152,7 +152,7 @@ def _copy_block(data, rows, soon, factor, X, block):
 
     soon: BLOCK others, whose lines are asked for meanwhile, each while a line of the rows is read
     """
-    lanes, line, columns = VECTOR_BYTES // X.itemsize, LINE_BYTES // data.itemsize, data.shape[1]
+    lanes, line, columns = lanes_of(X), line_of(data), data.shape[1]
     step, whole = max(line, lanes), columns // lanes
     registers = matrix(X, block * X.shape[1] * BLOCK, whole * BLOCK, lanes)
     for start in range(0, columns, step):

@@ -7,9 +7,10 @@ backprop    G[:, j:] = (G' W'^T) * f'(Z)           gradient of a layer's weighte
 from fastmlp.kernels.activation import activate, hands_on, slope, to_keep
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.prefetch import claim
-from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
+from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, outer, stack, store, zeros
+from fastmlp.kernels.views import lanes_of
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
@@ -128,7 +129,7 @@ def backprop(shape, choice, G_next, WT, G, j, rows, depth):
 @kernel
 def transpose_rows(W, first, width, out, k):
     """``out[k : k + W.shape[1], :width] = W[first : first + width].T``; both sides are whole registers."""
-    lanes = VECTOR_BYTES // out.itemsize
+    lanes = lanes_of(out)
     for i in range(0, width, lanes):
         for j in range(0, W.shape[1], lanes):
             store(load_transposed(W, first + i, j), out, k + j, i)

@@ -16,9 +16,10 @@ from fastmlp.kernels.elementary import exp
 from fastmlp.kernels.gather import row_number
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import ROWS
-from fastmlp.kernels.shape import VECTOR_BYTES, Shape
+from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.targets import weight_of
 from fastmlp.kernels.tile import keep_first, load, room_for, row_max, row_sum, store, zeros
+from fastmlp.kernels.views import lanes_of
 
 # One row is a long chain of operations that wait for one another: several side by side take hardly more time
 ABREAST = ROWS
@@ -50,7 +51,7 @@ def softmax(shape, Z, i, classes, scale):
 
     Returns (max z, sum exp(z - max z)), each a tile whose rows hold one number throughout.
     """
-    lanes = VECTOR_BYTES // Z.itemsize
+    lanes = lanes_of(Z)
     maxima = _row_maxima(shape, Z, i, classes, lanes)
     totals = _exponentials(shape, Z, i, classes, lanes, maxima)
     factors = (zeros(shape, Z) + scale) / totals

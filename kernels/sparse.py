@@ -14,8 +14,8 @@ from fastmlp.kernels.gather import Rows, gathering_address, read_only_bytes, row
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.prefetch import prefetch
-from fastmlp.kernels.shape import BLOCK, LINE_BYTES
-from fastmlp.kernels.views import blocks_as_rows, matrix, matrix_of
+from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.views import blocks_as_rows, line_of, matrix, matrix_of
 from fastmlp.kernels.zeros import mark, unmark_rows
 
 ROOM_ROWS, ROOM_COLUMNS, ROOM_STEPS, TOUCHED, SIZES = 0, 1, 2, 3, 16
@@ -108,7 +108,7 @@ def ask_for_entries(data, numbers, selection, r):
     """Ask memory for the entries of the r-th row, those selected next being counted on."""
     row = row_soon(selection, r, data.starts.size - 2)
     columns = matrix(data.columns, 0, 1, data.columns.size)
-    for e in range(data.starts[row], data.starts[row + 1], LINE_BYTES // columns.itemsize):
+    for e in range(data.starts[row], data.starts[row + 1], line_of(columns)):
         prefetch(columns, 0, e)
         prefetch(numbers, 0, e)
 

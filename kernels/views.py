@@ -8,9 +8,30 @@ from numba.extending import intrinsic, overload
 
 from fastmlp.kernels.addresses import index
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES, VECTOR_BYTES
 
 BLOCK_BITS = BLOCK.bit_length() - 1
+
+
+def _fitting_into(size, M):
+    """Return how to type and to generate how many numbers of an array fit into so many bytes, known when compiled."""
+
+    def generate(context, builder, signature, arguments):
+        return index(size * 8 // M.dtype.bitwidth)
+
+    return types.intp(M), generate
+
+
+@intrinsic
+def lanes_of(typing_context, M):
+    """``lanes_of(M)``: how many numbers of an array a vector register holds, a constant: by others, loops divide."""
+    return _fitting_into(VECTOR_BYTES, M)
+
+
+@intrinsic
+def line_of(typing_context, M):
+    """``line_of(M)``: how many numbers of an array a cache line holds, a constant as well."""
+    return _fitting_into(LINE_BYTES, M)
 
 
 def generate_view(array_type, context, builder, pointer, start, *shape):
