@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.architecture import Architecture
 from fastmlp.compiling import compiled_epoch, epoch_compiled_aside
 from fastmlp.crew import Crew
-from fastmlp.kernels import layout, program, rules, sparse, team, zeros
+from fastmlp.kernels import halves, layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
@@ -87,7 +87,9 @@ class Engine:
         minibatch = sizes, regime.batch_size, regime.visited
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         most = 1 if lists and len(sizes) == 2 else regime.threads
-        self._sharing = sharing_of(*minibatch, most, whole=lists or regime.clips)
+        together = lists or regime.clips
+        drops = regime.dropout != NO_DROPOUT
+        self._sharing = sharing_of(*minibatch, most, whole=together, halves=not (together or drops))
         self._work_of_a_step = work_of(*minibatch)
         if lists and regime.rule is rules.ADAM:
             self._work_of_a_step += MISSED_ADAM_STEP * sizes[0] * sizes[1]
@@ -166,6 +168,7 @@ class Engine:
             drops=regime.dropout != NO_DROPOUT,
             clips=regime.clips,
             parts=self.parts,
+            halves=self._sharing.halves,
         )
 
     @contextmanager
@@ -231,7 +234,7 @@ class Engine:
 
     def _planned(self, chosen: program.Program | None = None) -> layout.Layout:
         rows = layout.rows_of_largest_part(self.regime.batch_size, self.parts)
-        return _planned(self.sizes, rows, self.dtype, self._sharing.of_units, chosen)
+        return _planned(self.sizes, rows, self.dtype, self._sharing.of_units, self._sharing.halves, chosen)
 
     def _works_to_train(self, rows: Rows, repeated: bool, teams: list[int]) -> dict[int, Workspace]:
         """Return what teams of so many members, one at a time, work on."""
@@ -242,7 +245,8 @@ class Engine:
         else:
             new = zeros.new_bits if regime.visiting.leaves_out_zeros else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
-        work = new_workspace(plan, members, inputs, regime.squares, regime.clips, self.parts)
+        squares = (halves.HALVES if self._sharing.halves else self.parts) if regime.squares else 0
+        work = new_workspace(plan, members, inputs, squares, regime.clips, self.parts)
         of_some = {some: workspace_of_some(work, members, some) for some in teams if some < members}
         return {members: work, **of_some}
 
@@ -253,10 +257,11 @@ def _planned(
     batch_size: int,
     dtype: np.dtype[np.floating],
     members: int,
+    halves: bool,
     chosen: program.Program | None = None,
 ) -> layout.Layout:
     """Return the layout of a network, with its kernels where they are chosen: found once for all that are alike."""
-    plan = layout.plan(sizes, batch_size, dtype, members)
+    plan = layout.plan(sizes, batch_size, dtype, members, halves=halves)
     if chosen is not None:
         program.assemble(plan, dtype, batch_size, chosen)
     return plan

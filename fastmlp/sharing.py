@@ -1,10 +1,10 @@
-"""How the threads of a team share a minibatch: the units of each layer, or parts of the rows; and how many threads pay.
+"""How the threads of a team share a minibatch, and how many of them pay: by units, inputs, or parts of the rows.
 
 What they hand to one another depends on the way (``fastmlp.kernels.parts``): units cost the activations and gradients
-between layers, and all gather all rows; parts cost the gradients and weights of all layers, and there are no more
-threads than parts. Which way is taken depends on the network, the batch size and the data, never on how many threads
-there will be: a result must not either. So small minibatches are shared as suits two threads, and larger ones as suits
-two, four and eight alike.
+between layers, and all gather all rows; halves of the inputs cost products and gradients of the only hidden layer,
+between two threads; parts cost the gradients and weights of all layers, and there are no more threads than parts. Which
+way is taken depends on the network, the batch size and the data, never on how many threads there will be: a result must
+not either. So small minibatches are shared as suits two threads, and larger ones as suits two, four and eight alike.
 """
 
 import itertools
@@ -17,26 +17,42 @@ UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of e
 WEIGHT_OF_UNITS = 25  # of each weight that is: they lie side by side
 DEEPER = 100_000  # of each hidden layer but the first, at which all wait for one another
 GATHERED = 25  # of each input, which threads that share units both gather
+ROW_OF_HALVES, UNIT_OF_HALVES = 6_300, 160  # sharing inputs: of each row, and of each unit's product and gradient there
 PARTS, NUMBER_OF_PARTS = 900_000, 38  # parts likewise; a member writes its numbers to lines of its own
 CACHED, NUMBER_BEYOND = 400_000, 63  # of each number where weights and all gradients are more than a second cache holds
 ROW = 5_000  # work that a row is besides its products: its loss, and gathering it
 LEAST_WORK = 150_000  # of a minibatch, for each thread
 WORTH_MORE = 8_000_000  # of a minibatch, for each thread, from which on sharing should suit more than two
+FEWEST_INPUTS = 128  # to share: each half needs a whole word of bits (kernels.zeros)
 
 TEAMS = 2, 4, 8  # how many threads a way may have to suit; and in how many parts a minibatch may fall
 ROWS_OF_PART = 32  # the fewest, where there are more than two parts
 
 
+class Way(NamedTuple):
+    """A way to share minibatches: in how many parts, and among how many threads at most, 0 for any number."""
+
+    parts: int
+    most: int
+
+
+UNITS_SHARED, INPUTS_SHARED = Way(1, 0), Way(1, 2)
+
+
 class Sharing(NamedTuple):
-    """A way to share minibatches: in how many parts, one if units are shared, and among how many threads."""
+    """A way to share minibatches: in how many parts, one if they stay whole, and among how many threads.
+
+    halves: whether these share the inputs of the first layer, not units
+    """
 
     parts: int
     members: int
+    halves: bool = False
 
     @property
     def of_units(self) -> int:
         """Among how many threads a layer's units are shared."""
-        return self.members if self.parts == 1 else 1
+        return self.members if self.parts == 1 and not self.halves else 1
 
 
 def forward_multiply_adds(sizes: tuple[int, ...]) -> int:
@@ -56,24 +72,31 @@ def work_of(sizes: tuple[int, ...], batch_size: int, visited: float | None) -> i
 
 @lru_cache(maxsize=128)  # searches train the same network again and again
 def sharing_of(
-    sizes: tuple[int, ...], batch_size: int, visited: float | None, limit: int, whole: bool = False
+    sizes: tuple[int, ...],
+    batch_size: int,
+    visited: float | None,
+    limit: int,
+    whole: bool = False,
+    halves: bool = False,
 ) -> Sharing:
     """Return how at most ``limit`` threads share the minibatches of a network of ``sizes`` (D, hidden units ..., C).
 
-    visited: how many inputs of a row the first layer visits, None for all; whole: whether minibatches must stay whole
+    visited: how many inputs of a row the first layer visits, None for all; whole: whether minibatches must stay whole;
+    halves: whether two threads may share inputs
 
     Of all ways, that is taken for which the product of what it takes teams of several sizes is least.
     """
     products, work = multiply_adds(sizes, batch_size, visited), work_of(sizes, batch_size, visited)
-    ways = {1: _cost_of_units(_visiting(sizes, visited), batch_size)}
+    ways = {UNITS_SHARED: _cost_of_units(_visiting(sizes, visited), batch_size)}
+    if halves and visited is None and len(sizes) == 3 and sizes[0] >= FEWEST_INPUTS:
+        ways[INPUTS_SHARED] = _cost_of_halves(sizes, batch_size)
     if not whole:
-        ways |= {parts: _cost_of_parts(sizes, parts) for parts in _parts_of(batch_size)}
+        ways |= {Way(parts, parts): _cost_of_parts(sizes, parts) for parts in _parts_of(batch_size)}
     teams = _teams_for(work)
-    parts = min(ways, key=lambda parts: math.prod(_work_of_one(work, parts, ways[parts], team) for team in teams))
-    if work <= ways[parts] or products < 2 * LEAST_WORK:
+    way = min(ways, key=lambda way: math.prod(_work_of_one(work, way, ways[way], team) for team in teams))
+    if work <= ways[way] or products < 2 * LEAST_WORK:
         return Sharing(1, 1)
-    most = limit if parts == 1 else min(limit, parts)
-    return Sharing(parts, min(most, products // LEAST_WORK))
+    return Sharing(way.parts, min(limit, way.most or limit, products // LEAST_WORK), way == INPUTS_SHARED)
 
 
 def _teams_for(work: int) -> list[int]:
@@ -81,11 +104,11 @@ def _teams_for(work: int) -> list[int]:
     return [members for members in TEAMS if members == 2 or work >= members * WORTH_MORE]
 
 
-def _work_of_one(work: int, parts: int, cost: int, members: int) -> float:
+def _work_of_one(work: int, way: Way, cost: int, members: int) -> float:
     """Return the multiply-adds that one of so many members does and loses, given what two lose together."""
-    if parts == 1:  # units: what one of m members reads of the others is (m - 1) / m of all
+    if way == UNITS_SHARED:  # what one of m members reads of the others is (m - 1) / m of all
         return (work + (members - 1) * cost) / members
-    return work / min(members, parts) + cost / 2
+    return work / min(members, way.most) + cost / 2
 
 
 def _visiting(sizes: tuple[int, ...], visited: float | None) -> tuple[int, ...]:
@@ -106,6 +129,12 @@ def _cost_of_units(sizes: tuple[int, ...], batch_size: int) -> int:
     waiting = UNITS + DEEPER * max(0, len(hidden) - 1)
     of_rows = NUMBER_OF_UNITS * (activations + gradients) + GATHERED * inputs
     return waiting + batch_size * of_rows + WEIGHT_OF_UNITS * weights
+
+
+def _cost_of_halves(sizes: tuple[int, ...], batch_size: int) -> int:
+    """Return what two threads lose by handing over products and gradients of the hidden layer."""
+    _, hidden, outputs = sizes
+    return UNITS + batch_size * (ROW_OF_HALVES + UNIT_OF_HALVES * hidden + NUMBER_OF_UNITS * outputs)
 
 
 def _cost_of_parts(sizes: tuple[int, ...], parts: int) -> int:

@@ -56,11 +56,12 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
 
 
 def _compile_for_larger_minibatches(engine: Engine) -> None:
-    """Compile for minibatches that are large (``fastmlp.kernels.update``), and for those that are trained in parts."""
+    """Compile for minibatches that are large (``fastmlp.kernels.update``), and for all ways to share one."""
     if not engine.regime.visits_entries:
         own, chosen = plan(engine.sizes, 1, engine.dtype, 1), engine.chosen
-        for rows, parts in product((1, MOST_ROWS + 1), (1, 1 if chosen.clips else 2)):
-            program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts))
+        ways = [(1, False)] if chosen.clips else [(1, False), (1, True), (2, False)]
+        for rows, (parts, halves) in product((1, MOST_ROWS + 1), ways):
+            program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts, halves=halves))
 
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:

@@ -1,10 +1,6 @@
 """Many minibatches, as an epoch has, in one call that every member of a team makes."""
 
-from typing import NamedTuple
-
-import numpy as np
-
-from fastmlp.kernels.gather import Rows, Selection
+from fastmlp.kernels.gather import Selection
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.parts import (
@@ -17,10 +13,9 @@ from fastmlp.kernels.parts import (
     work_on_part,
 )
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
-from fastmlp.kernels.step import backward, forward, head, sum_own_squares
+from fastmlp.kernels.step import Feed, backward, forward, head, loss_of, sum_own_squares
 from fastmlp.kernels.subnormals import flush_subnormals, restore
-from fastmlp.kernels.targets import Targets
-from fastmlp.kernels.team import meet
+from fastmlp.kernels.team import gives_up, meet
 
 
 @part
@@ -59,26 +54,6 @@ def finish(network, batch, steps, member, descent):
 
 
 @part
-def loss_of(work, rows, share, decay):
-    """Return the loss of a part of a minibatch, from what all members have left in their workspace."""
-    losses, squares = 0.0, 0.0
-    for i in range(rows):
-        losses += work.losses[i]
-    for unit in range(work.squares.size):
-        squares += work.squares[unit]
-    return share * losses + 0.5 * decay * squares
-
-
-class Feed(NamedTuple):
-    """What is trained on: rows, their targets, an order of them, and the steps that take minibatches from it."""
-
-    data: Rows
-    targets: Targets
-    order: np.ndarray
-    steps: np.ndarray
-
-
-@part
 def train_part(p, step, network, feed, losses, batch, work, member, now, dropout):
     """Train on part p of a step's minibatch. False if the team was aborted."""
     data, targets, order, steps = feed
@@ -87,7 +62,10 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
     noise = noise_of_part(p, dropout, steps[step, SEED])
     then, _ = rows_of_part(p, work.parts, steps, step + 1)
-    fetch(own, data, Selection(order, start, rows, then), batch, step, noise)
+    if network.layers[0].train != 0:
+        call(network.layers[0].train, network, feed, losses, step, then, batch, work, member, now)
+        return not gives_up(work.team)
+    fetch(own, data, Selection(order, start, rows, then, 0, data.inputs), batch, step, noise)
     catch_up(own, batch, steps, step, me, now)
     if not forward(own, batch, rows, mine, me, noise):
         return False

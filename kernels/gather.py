@@ -71,16 +71,19 @@ NO_ROWS = Rows(read_only_bytes(np.zeros(1, np.uint8)), NO_STARTS, NO_COLUMNS, 1,
 class Selection(NamedTuple):
     """Rows ``order[first : first + count]``, and where in the order those begin that will be gathered after them.
 
-    An empty order stands for 0, 1, 2 ...
+    An empty order stands for 0, 1, 2 ... Of dense rows those columns are gathered that are from ``begin`` to ``end``, a
+    multiple of zeros.WORD and another, or D.
     """
 
     order: np.ndarray
     first: int
     count: int
     then: int
+    begin: int
+    end: int
 
 
-_SELECTION = types.NamedTuple((_ORDER, _INT, _INT, _INT), Selection)
+_SELECTION = types.NamedTuple((_ORDER, _INT, _INT, _INT, _INT, _INT), Selection)
 
 
 @cache
@@ -129,13 +132,13 @@ def row_number(order, i):
 
 
 @part
-def _copy_row(data, row, factor, X):
-    """``X[0, :D] = factor data[row]`` for data (N, D) of any kind, X being a single row."""
-    lanes, columns = lanes_of(X), data.shape[1]
-    rest = columns // lanes * lanes
-    for d in range(0, rest, lanes):
+def _copy_row(data, row, factor, X, begin, end):
+    """``X[0, begin:end] = factor data[row, begin:end]`` for data (N, D) of any kind, X being a single row."""
+    lanes = lanes_of(X)
+    rest = end // lanes * lanes
+    for d in range(begin, rest, lanes):
         store(load_as(X, data, row, d) * factor, X, 0, d)
-    for d in range(rest, columns):
+    for d in range(rest, end):
         X[0, d, 0] = X.dtype.type(data[row, d]) * factor
 
 
@@ -147,21 +150,21 @@ def _ask_for_column(data, rows, d):
 
 
 @part
-def _copy_block(data, rows, soon, factor, X, block):
-    """``X[block, :D, r] = factor data[rows[r]]`` for data (N, D) of any kind, rows being BLOCK numbers.
+def _copy_block(data, rows, soon, factor, X, block, begin, end):
+    """``X[block, begin:end, r] = factor data[rows[r], begin:end]`` for data (N, D) of any kind.
 
-    soon: BLOCK others, whose lines are asked for meanwhile, each while a line of the rows is read
+    rows: BLOCK numbers; soon: BLOCK others, whose lines are asked for meanwhile, each while a line of the rows is read
     """
-    lanes, line, columns = lanes_of(X), line_of(data), data.shape[1]
-    step, whole = max(line, lanes), columns // lanes
+    lanes, line = lanes_of(X), line_of(data)
+    step, whole = max(line, lanes), end // lanes
     registers = matrix(X, block * X.shape[1] * BLOCK, whole * BLOCK, lanes)
-    for start in range(0, columns, step):
-        for d in range(start, min(start + step, columns), line):
+    for start in range(begin, end, step):
+        for d in range(start, min(start + step, end), line):
             _ask_for_column(data, soon, d)
         for n in range(start // lanes, min((start + step) // lanes, whole)):
             store(load_block_as(X, data, rows, n * lanes) * factor, registers, n * BLOCK, 0)
-    _ask_for_column(data, soon, columns - 1)  # a row that begins in the middle of a line ends in one more
-    for d in range(whole * lanes, columns):
+    _ask_for_column(data, soon, end - 1)  # a row that begins in the middle of a line ends in one more
+    for d in range(whole * lanes, end):
         for r in range(BLOCK):
             X[block, d, r] = X.dtype.type(data[rows[r], d]) * factor
 
@@ -191,7 +194,7 @@ def _rows_soon(selection, i, last):
 
 @kernel
 def copy_rows(kind, data, selection, inputs):
-    """``inputs.X[r, :D] = scale * selected row r of the data``; other rows and columns stay.
+    """``inputs.X[r, k] = scale * selected row r of the data``, selected columns k; other rows and columns stay.
 
     kind: what the bytes of the data hold; data: Rows, dense
     inputs: where they have room for bits (kernels.zeros), those of the rows are set. What is left of the last block is
@@ -201,16 +204,17 @@ def copy_rows(kind, data, selection, inputs):
     minibatch or of the next, are asked for meanwhile.
     """
     X, marks = inputs.X, inputs.visits.size > 0
+    begin, end = selection.begin, selection.end
     factor = X.dtype.type(data.scale)
     numbers = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
     if X.shape[2] == 1:
-        _copy_row(numbers, row_number(selection.order, selection.first), factor, X)
+        _copy_row(numbers, row_number(selection.order, selection.first), factor, X, begin, end)
         return
     ahead = max(1, BYTES_AHEAD // (BLOCK * data.row_bytes)) * BLOCK
     for r in range(0, selection.count, BLOCK):
         block = _rows_of_block(selection, r)
         soon = _rows_soon(selection, r + ahead, numbers.shape[0] - 1)
-        _copy_block(numbers, block, soon, factor, X, r // BLOCK)
+        _copy_block(numbers, block, soon, factor, X, r // BLOCK, begin, end)
         if marks:
             for k in range(BLOCK):
-                mark_row(numbers, block[k], inputs, r + k)
+                mark_row(numbers, block[k], inputs, r + k, begin, end)

@@ -55,6 +55,7 @@ LAYER = _record(
     "block_height",  # rows of each
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of these
+    "products",  # where those of each half of the inputs start there, before a row of zeros (kernels.halves)
     "transpose",  # from here on addresses of kernels (kernels.program)
     "mark",  # 0 in layers that visit all of their inputs
     "catch_up",  # 0, as the two below, but for sparse inputs
@@ -64,6 +65,7 @@ LAYER = _record(
     "probabilities",  # of the output layer, when it predicts
     "drop",  # 0 without dropout, as the one below
     "drop_gradients",
+    "train",  # of the first layer, 0 where its inputs are not shared in halves
     "apply_all",  # of the first layer, 0 where no gradients are kept: applies those of all layers
 )
 PANEL = _record(
@@ -73,6 +75,8 @@ PANEL = _record(
     "weights",  # where they start in the parameters
     "biases",  # likewise
     "affine",  # from here on addresses of kernels
+    "multiply",  # 0 where inputs are not shared in halves, as the one below
+    "add_halves",
     "backprop",
     "update",
     "update_biases",
@@ -241,8 +245,13 @@ class Layout(NamedTuple):
         return self.panels[layer["first_panel"] :][: layer["panels"]]
 
 
-def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: bool = False) -> Layout:
-    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, or single rows, and a team."""
+def plan(
+    sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: bool = False, halves: bool = False
+) -> Layout:
+    """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, or single rows, and a team.
+
+    members: among whom units are shared; halves: whether inputs are, in halves (kernels.halves)
+    """
     layers, panels = np.zeros(len(sizes) - 1, LAYER), []
     rows, start, scratch, transposed, all_columns, widest = round_up(sizes[0], ROWS), 0, 0, 0, 0, 0
     batch_rows = batch_size if single else round_up(batch_size, ROWS)
@@ -263,6 +272,9 @@ def plan(sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: b
         layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride
         start += (rows + 1) * columns
         scratch += batch_rows * (block_columns + stride)
+        if halves and l == 0:
+            layer["products"] = scratch
+            scratch += (2 * batch_rows + 1) * stride
         transposed = max(transposed, columns * widest)
         rows, widest = columns, int(own["width"].max())
         all_columns += columns

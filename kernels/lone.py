@@ -26,18 +26,18 @@ def _score_blocks(shape, X, W, b, G, j, block, depth):
 
 
 @kernel
-def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, depth):
+def affine_lone(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``matmul.affine``, of the output layer: the same scores to the last bit.
 
-    shape: of the tiles of a panel of one vector; first: a multiple of BLOCK; W: (>= depth, width), of which only the
-    first column is read; G: (>= last in whole blocks, >= j + width)
+    shape: of the tiles of a panel of one vector; first: a multiple of BLOCK; begin: 0; W: (>= end, width), of which
+    only the first column is read; G: (>= last in whole blocks, >= j + width)
     """
-    X, block, end = blocks_as_rows(inputs.X), first // BLOCK, (last + BLOCK - 1) // BLOCK
-    while block + shape.rows <= end:
-        _score_blocks(shape.of_blocks, X, W, b, G, j, block, depth)
+    X, block, blocks = blocks_as_rows(inputs.X), first // BLOCK, (last + BLOCK - 1) // BLOCK
+    while block + shape.rows <= blocks:
+        _score_blocks(shape.of_blocks, X, W, b, G, j, block, end)
         block += shape.rows
-    while block < end:
-        _score_blocks(_ONE_BLOCK, X, W, b, G, j, block, depth)
+    while block < blocks:
+        _score_blocks(_ONE_BLOCK, X, W, b, G, j, block, end)
         block += 1
 
 

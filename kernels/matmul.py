@@ -24,11 +24,11 @@ def finish(choice, Z, A, G, i, j):
 
 
 @kernel
-def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth):
-    """``A[first:last, j : j + width] = activation(X[first:last, :depth] W[:depth] + b)``.
+def affine(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """``A[first:last, j : j + width] = activation(X[first:last, begin:end] W[begin:end] + b)``.
 
     shape: of the tiles, with the panel's vectors; choice: the activation
-    inputs: with X (>= last, >= depth) and A (>= last, >= j + width) in blocks; W: (>= depth, width) and b: (1, width)
+    inputs: with X (>= last, >= end) and A (>= last, >= j + width) in blocks; W: (>= end, width) and b: (1, width)
         C-ordered; all of one dtype; A overlaps none of the others
     G: (>= last, >= j + width), where Z or A is kept for the gradient; A is not written for OUTPUT
     first, last: the last tile may reach beyond ``last``; rows of X beyond the minibatch may hold anything
@@ -39,19 +39,19 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, depth):
         if hands_on(choice):
             claim(shape, A, i, j)
         Z = bias
-        for k in range(depth):
+        for k in range(begin, end):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
         finish(choice, Z, A, G, i, j)
 
 
 @kernel
-def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth):
-    """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked."""
+def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """As ``affine``, visiting only the inputs that ``kernels.zeros`` has marked; begin: a multiple of WORD."""
     bias = load_row(shape, b, 0, 0)
     bits_of = row_bits_of(inputs)
     for i in range(first, last, GROUP):
         Z = bias
-        for word in range(bits_of.shape[1]):
+        for word in range(begin // WORD, (end + WORD - 1) // WORD):
             bits = any_of_tile(bits_of, i, word)
             while bits != NONE:
                 k = word * WORD + lowest_bit(bits)
@@ -61,26 +61,39 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, depth):
 
 
 @kernel
-def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, depth):
+def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile.
 
     Nothing needs to be marked before: for few panels, or one, looking while multiplying is cheaper.
     """
     bias, X = load_row(shape, b, 0, 0), inputs.X
-    leaves_out = has_many_zeros(shape, X, first, depth)
+    leaves_out = has_many_zeros(shape, X, first, end)
     for i in range(first, last, shape.rows):
         Z = bias
         if leaves_out:
-            for start in range(0, depth, WORD):
-                bits = bits_of_tile(shape, X, i, start, depth)
+            for start in range(begin, end, WORD):
+                bits = bits_of_tile(shape, X, i, start, end)
                 while bits != NONE:
                     k = start + lowest_bit(bits)
                     bits &= bits - ONE
                     Z = outer(Z, X, i, k, W, k, 0)
         else:
-            for k in range(depth):
+            for k in range(begin, end):
                 Z = outer(Z, X, i, k, W, k, 0)
         finish(choice, Z, A, G, i, j)
+
+
+@kernel
+def add_halves(shape, choice, P, A, G, j, first, last):
+    """``A[first:last, j : j + width] = activation(P[first:last, j:] + P[B + first : B + last, j:])``.
+
+    P: (2 B, >= j + width), the products of each half of the inputs, with the biases; else as for ``affine``
+    """
+    for i in range(first, last, shape.rows):
+        claim(shape, G, i, j)
+        if hands_on(choice):
+            claim(shape, A, i, j)
+        finish(choice, load(shape, P, i, j) + load(shape, P, P.shape[0] // 2 + i, j), A, G, i, j)
 
 
 @part
@@ -91,10 +104,10 @@ def _add_entries(Z, inputs, lists, i, W):
 
 
 @kernel
-def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, depth):
+def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``affine``, visiting only the entries of sparse rows (kernels.sparse); shape: one row and the panel's vectors.
 
-    W: (D, width), whatever D is
+    W: (D, width), whatever D is; all inputs are visited that have entries
     """
     bias, lists = load_row(shape, b, 0, 0), lists_of(inputs)
     for i in range(first, last, BLOCK):

@@ -20,8 +20,8 @@ from fastmlp.kernels.targets import labels_of
 
 
 @entry
-def _affine(shape, inputs, W, b, Z, j, first, last, depth):
-    matmul.affine(shape, OUTPUT, inputs, W, b, inputs.X, Z, j, first, last, depth)
+def _affine(shape, inputs, W, b, Z, j, last, depth):
+    matmul.affine(shape, OUTPUT, inputs, W, b, inputs.X, Z, j, 0, last, 0, depth)
 
 
 @entry
@@ -48,7 +48,7 @@ def matmul_bias(X: np.ndarray, W: np.ndarray, b: np.ndarray) -> np.ndarray:
     for tile, j, panel in panels:
         width = panel.shape[1]
         row = _padded(biases[:, j : j + width], 1, width)
-        _affine(tile, inputs, panel, row, out, j, 0, len(padded), X.shape[1])
+        _affine(tile, inputs, panel, row, out, j, len(padded), X.shape[1])
     return out[: len(X), : W.shape[1]].copy()
 
 

@@ -34,7 +34,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
     block = work.losses.size
     for start in range(first, last, block):
         rows = min(block, last - start)
-        call(data.gather, NOTHING, data, Selection(order, start, rows, start + rows), batch)
+        call(data.gather, NOTHING, data, Selection(order, start, rows, start + rows, 0, data.inputs), batch)
         if data.starts.size == 0:
             finite &= all_finite(batch.X, rows, data.inputs)
         for l in range(len(network.layers)):

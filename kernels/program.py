@@ -9,6 +9,7 @@ from numba import from_dtype, typeof, types
 from fastmlp.kernels.activation import OUTPUT
 from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
+from fastmlp.kernels.halves import signature_to_train, train_halves
 from fastmlp.kernels.inputs import (
     ENTRIES,
     EVERYTHING,
@@ -24,6 +25,7 @@ from fastmlp.kernels.layout import Layout, Panel, blocks_type, matrix_type, tile
 from fastmlp.kernels.lone import affine_lone, update_lone
 from fastmlp.kernels.losses import logistic_nll, poisson_nll, squared_error
 from fastmlp.kernels.matmul import (
+    add_halves,
     affine,
     affine_entries,
     affine_lean,
@@ -94,6 +96,7 @@ class Program(NamedTuple):
     drops: bool  # whether there is dropout
     clips: bool  # whether gradients are clipped
     parts: int  # in how many each minibatch is trained
+    halves: bool  # whether members share the inputs of the first layer
 
     @property
     def keeps(self) -> bool:
@@ -148,6 +151,8 @@ def _of_layer(dtype, chosen: Program, place: _Place) -> dict[str, int]:
             found[name] = address_of(drop, (kind, _INT, _INT, _INT, types.float64, types.float64, _INT))
     if chosen.keeps and place.is_first:
         found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
+    if chosen.halves and place.is_first and not place.is_output:
+        found["train"] = address_of(train_halves, signature_to_train(dtype))
     return found | (_to_visit(chosen, dtype) if place.is_first else {})
 
 
@@ -204,6 +209,9 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
         "update": address_of(backward, (tile_to_update, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
         "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
     }
+    if chosen.halves and place.is_first and not place.is_output:
+        found["multiply"] = _affine_address(forward, tile, typeof(OUTPUT), dtype)
+        found["add_halves"] = address_of(add_halves, (block, choice, M, blocks_type(dtype), M, _INT, _INT, _INT))
     if not place.is_output:
         found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT))
     if chosen.keeps:
@@ -238,4 +246,4 @@ def assemble_to_predict(plan: Layout, dtype, activation: Choice, sparse: bool, s
 @cache
 def _affine_address(forward, tile, choice, dtype) -> int:
     M, A, I = matrix_type(dtype), blocks_type(dtype), inputs_type(dtype)
-    return address_of(forward, (tile, choice, I, M, M, A, M, _INT, _INT, _INT, _INT))
+    return address_of(forward, (tile, choice, I, M, M, A, M, _INT, _INT, _INT, _INT, _INT))

@@ -50,21 +50,22 @@ def _add_by_turns(place, first, second, X, i, start, bits, others, M, j):
 
 
 @part
-def _two_rows(bias, X, bits_of, i, W):
-    """Return ``bias + X[i] W`` and ``bias + X[i + 1] W``."""
+def _two_rows(bias, X, bits_of, i, W, words):
+    """Return ``bias + X[i] W`` and ``bias + X[i + 1] W``, of the inputs of a range of words of bits."""
     first, second = bias, bias
-    for word in range(bits_of.shape[1]):
+    for word in range(words[0], words[1]):
         bits, others = bits_of[i, word], bits_of[i + 1, word]
         first, second = _add_by_turns(_input_of_row, first, second, X, i, word * WORD, bits, others, W, 0)
     return first, second
 
 
 @kernel
-def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, depth):
+def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
+    words = begin // WORD, (end + WORD - 1) // WORD
     for i in range(first, last, BLOCK):
-        Z = stack(_two_rows(bias, X, bits_of, i, W) + _two_rows(bias, X, bits_of, i + 2, W))
+        Z = stack(_two_rows(bias, X, bits_of, i, W, words) + _two_rows(bias, X, bits_of, i + 2, W, words))
         finish(choice, Z, A, G, i, j)
 
 

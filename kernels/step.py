@@ -14,7 +14,7 @@ import numpy as np
 
 from fastmlp.kernels.buffers import aligned_for_each
 from fastmlp.kernels.dropout import Dropout
-from fastmlp.kernels.gather import ask_for_rows, ask_for_targets
+from fastmlp.kernels.gather import Rows, ask_for_rows, ask_for_targets
 from fastmlp.kernels.inputs import Inputs, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, part
 from fastmlp.kernels.layout import (
@@ -29,6 +29,7 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.pieces import next_piece, offer_pieces, own_panels
 from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.team import meet, new_team
 from fastmlp.kernels.views import blocks_as_rows, blocks_at, matrix
 
@@ -54,18 +55,19 @@ class Workspace(NamedTuple):
     scratch: np.ndarray
     transposed: np.ndarray  # members * numbers of a transposed panel
     losses: np.ndarray  # (B,) float64
-    squares: np.ndarray  # for each part, of each unit the sum of its squared weights; (0,) if they are not asked for
+    squares: np.ndarray  # of each unit its squared weights, summed up in some shares; (0,) if they are not asked for
     norms: np.ndarray  # of each unit, the squared gradients of its weights, then of all biases; (0,) likewise
     team: np.ndarray
     parts: int  # in how many a minibatch is trained (kernels.parts)
 
 
 def new_workspace(
-    plan: Layout, members: int, inputs: Inputs, squares: bool = False, norms: bool = False, parts: int = 1
+    plan: Layout, members: int, inputs: Inputs, squares: int = 0, norms: bool = False, parts: int = 1
 ) -> Workspace:
     """Return memory for a team to work in, with the given memory for its minibatches.
 
-    plan: that of the parts of a minibatch, if it is trained in parts
+    plan: that of the parts of a minibatch, if it is trained in parts; squares: in how many shares squared weights are
+    summed up, 0 where they are not asked for
     """
     dtype = inputs.X.dtype
     return Workspace(
@@ -73,7 +75,7 @@ def new_workspace(
         aligned_for_each(members if parts > 1 else 1, (plan.scratch,), dtype).reshape(-1),
         aligned_for_each(members, (max(1, plan.transposed),), dtype).reshape(-1),
         np.zeros(parts * plan.batch_rows),
-        np.zeros(parts * plan.units if squares else 0, dtype),
+        np.zeros(squares * plan.units, dtype),
         np.zeros(2 * plan.units if norms else 0, dtype),
         new_team(members),
         parts,
@@ -89,6 +91,15 @@ def workspace_of_some(work: Workspace, members: int, some: int) -> Workspace:
     scratch = work.scratch[: work.scratch.size // members * some] if work.parts > 1 else work.scratch
     transposed = work.transposed[: work.transposed.size // members * some]
     return work._replace(inputs=inputs, scratch=scratch, transposed=transposed, team=new_team(some))
+
+
+class Feed(NamedTuple):
+    """What is trained on: rows, their targets, an order of them, and the steps that take minibatches from it."""
+
+    data: Rows
+    targets: Targets
+    order: np.ndarray
+    steps: np.ndarray
 
 
 @part
@@ -116,7 +127,7 @@ def apply_panel(l, network, batch, work, p, rows):
     A, G = activations_of(layer, work), gradients_of(layer, work)
     inputs = inputs_of(l, network, batch, work)
     W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
-    call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], layer.inputs)
+    call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], 0, layer.inputs)
 
 
 @part
@@ -189,6 +200,28 @@ def sum_own_squares(network, work, member):
 
 
 @part
+def loss_of(work, rows, share, decay):
+    """Return the loss of a part of a minibatch, from what all members have left in their workspace."""
+    losses, squares = 0.0, 0.0
+    for i in range(rows):
+        losses += work.losses[i]
+    for unit in range(work.squares.size):
+        squares += work.squares[unit]
+    return share * losses + 0.5 * decay * squares
+
+
+@part
+def transpose_weights(network, layer, following, panel, work, member):
+    """Return the transpose (following.columns, width) of the weights that lead on from a panel, in own memory."""
+    width = panel.width
+    WT = matrix(work.transposed, member.index * work.transposed.size // member.count, following.columns, width)
+    for q in range(following.panels):
+        other = panel_of(network, following, q)
+        call(layer.transpose, values(weights_of(network, following, other), 0), panel.column, width, WT, other.column)
+    return WT
+
+
+@part
 def backprop_layer(l, network, rows, work, member, noise):
     """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
@@ -198,12 +231,8 @@ def backprop_layer(l, network, rows, work, member, noise):
         ask_for_rows(G_next, 0, rows, following.units)
     for p in range(first, last):
         panel = panel_of(network, layer, p)
-        j, width = panel.column, panel.width
-        WT = matrix(work.transposed, member.index * work.transposed.size // member.count, following.columns, width)
-        for q in range(following.panels):
-            other = panel_of(network, following, q)
-            call(layer.transpose, values(weights_of(network, following, other), 0), j, width, WT, other.column)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, j, rows, following.units)
+        WT = transpose_weights(network, layer, following, panel, work, member)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, rows, following.units)
     drop_own(l, network, layer.drop_gradients, G, rows, member, noise)
 
 

@@ -109,17 +109,20 @@ def has_many_zeros(shape, X, i, columns):
 
 
 @part
-def mark_row(data, i, inputs, r):
+def mark_row(data, i, inputs, r, begin, end):
     """Set the bits of row r of ``inputs.X``, which is row i of the data (N, D), of any kind, but for its scale.
+
+    begin: a multiple of WORD; end: another, or D
 
     What has become zero by its scale alone counts as not zero: it is visited, and adds nothing.
     """
     bits, columns = row_bits_of(inputs), data.shape[1]
-    words, rest = columns // WORD, columns % WORD
-    for w in range(words):
+    words, rest = end // WORD, end % WORD
+    for w in range(begin // WORD, words):
         bits[r, w] = nonzero_word(data, i, w * WORD)
-    for w in range(words, bits.shape[1]):
-        bits[r, w] = NONE
+    if end == columns:
+        for w in range(words, bits.shape[1]):
+            bits[r, w] = NONE
     if rest and (i + 1) * columns >= WORD:  # the word that ends with the row may begin in the one before
         bits[r, words] = nonzero_word(data, i, columns - WORD) >> np.uint64(WORD - rest)
     elif rest:

@@ -126,6 +126,14 @@ def test_options(twist, kind):
     assert_same_fit(kind, {**SOLVERS["adam"], **TWISTS[twist]}, *table(kind))
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_long_rows_and_few_units(alpha):
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(250, 600)), random.integers(0, 3, 250)
+    options = {"hidden_layer_sizes": 16, "batch_size": 100, "alpha": alpha, "solver": "adam", "max_iter": 8}
+    assert_same_fit("multiclass", options, X, y)
+
+
 @pytest.mark.parametrize("kind", ["multiclass", "outputs"])
 def test_early_stopping_with_sample_weight(kind):
     options = {**SOLVERS["nesterov"], **TWISTS["early stopping"]}

@@ -65,10 +65,33 @@ def test_minibatches_in_parts_too(hidden, batch_size, dtype):
         assert bits(team) == bits(alone)
 
 
+RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "adam", "learning_rate": 0.01}]
+LONG_ROWS = np.random.default_rng(1).normal(size=(len(X), 700))
+"""For narrow layers: threads share their inputs, in halves of 320 and 380."""
+
+
+@pytest.mark.parametrize("option", [{}, *RULES, {"dtype": "float64", "l2": 0.1, "batch_size": 90}], ids=str)
+def test_inputs_in_halves_too(option, monkeypatch):
+    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", 20_000_000)  # several calls an epoch
+    options = {"hidden": (20,), "batch_size": 100, "epochs": 2, "learning_rate": 0.02, **option}
+
+    def trained(threads):
+        trainer = Trainer(**options, threads=threads)
+        trainer.fit(LONG_ROWS, y)
+        return trainer.threads_, [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
+
+    assert sharing_of((700, 20, 10), options["batch_size"], None, 2, halves=True).halves
+    _, alone = trained(1)
+    for threads in (2, 3, 2, 2):
+        assert trained(threads) == (2, alone)
+
+
 @pytest.mark.parametrize("visiting", WAYS_TO_VISIT, ids=str)
-@pytest.mark.parametrize(("hidden", "batch_size"), [((130,), 100), ((24, 24), 365)], ids=str)
-def test_nor_do_they_on_how_zeros_are_skipped(hidden, batch_size, visiting, monkeypatch):
-    zeros = X[:, :70] * (np.random.default_rng(0).random((len(X), 70)) > 0.9)
+@pytest.mark.parametrize(
+    ("inputs", "hidden", "batch_size"), [(70, (130,), 100), (70, (24, 24), 365), (700, (20,), 100)], ids=str
+)
+def test_nor_do_they_on_how_zeros_are_skipped(inputs, hidden, batch_size, visiting, monkeypatch):
+    zeros = LONG_ROWS[:, :inputs] * (np.random.default_rng(0).random((len(X), inputs)) > 0.9)
 
     def trained(threads):
         trainer = Trainer(hidden, batch_size=batch_size, epochs=2, threads=threads)
@@ -80,9 +103,6 @@ def test_nor_do_they_on_how_zeros_are_skipped(hidden, batch_size, visiting, monk
     visit(monkeypatch, visiting)
     for threads in (1, 2, 3):
         assert trained(threads) == visiting_all
-
-
-RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "adam", "learning_rate": 0.01}]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=str)

@@ -77,6 +77,15 @@ def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, parts, r
     assert_same_training(start, X, y, hidden, dtype, batch_size, epochs=2, **rule)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_inputs_in_halves_agree_with_the_oracle(rule, dtype):
+    # a last minibatch of so few rows that one of two threads has none
+    start, X, y = network_and_data((20,), rows=205, inputs=700)
+    assert sharing_of((700, 20, y.max() + 1), 100, None, 2, halves=True).halves
+    assert_same_training(start, X / 4, y, (20,), dtype, batch_size=100, epochs=2, **rule)
+
+
 @every_depth
 def test_one_step_sends_gradients_through_the_weights_from_before_it(hidden):
     # a rate so high that the weights after the step are nothing like those before

@@ -78,7 +78,7 @@ class Scene:
 def _affine(kernel, dtype):
     s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero)
     names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "choice": activation.RELU}
-    names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS}
+    names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "begin": 0, "end": INPUTS}
     names["ahead"] = getattr(gather, "NOTHING_AHEAD", None)  # rows that earlier commits asked for meanwhile
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
 
@@ -122,17 +122,17 @@ def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
 
     kind = gather.READ_IN_PLACE[X.dtype]
     order = np.random.default_rng(0).permutation(len(X))
-    columns = layout.odd_lines(X.shape[1], dtype, layout.BLOCK)
-    batch = new_matrices(1, (batch_size, columns), dtype)
+    batch = new_matrices(1, (batch_size, layout.odd_lines(X.shape[1], dtype, layout.BLOCK)), dtype)
     data = gather.rows_of(X, 1 / 255, dtype)
     copy_rows, Selection = gather.copy_rows, getattr(gather, "Selection", None)
     if Selection is None:
         raise NotImplementedError("rows were gathered otherwise")
+    columns = (0, X.shape[1]) if "begin" in Selection._fields else ()  # earlier commits gathered all
 
     @numba.njit(nogil=True, error_model="numpy")
     def run(kind, data, order, rows, batch):
         for start in range(0, len(order) - rows + 1, rows):
-            copy_rows(kind, data, Selection(order, start, rows, start + rows), batch)
+            copy_rows(kind, data, Selection(order, start, rows, start + rows, *columns), batch)
 
     own = Inputs(batch.X[0], batch.visits[0])
     return lambda: run(kind, data, order, batch_size, own)

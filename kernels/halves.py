@@ -1,0 +1,186 @@
+"""A minibatch of which two members each take half of the first layer's inputs, in networks of one hidden layer.
+
+The other ways to share a minibatch are by units (kernels.step) and by rows (kernels.parts). Where rows are long and
+units few, members that share units all gather every row, for panels of one register. Here each gathers its half of the
+columns, and multiplies by its rows of the weights, for all units; of half of the rows each then adds up both products,
+and goes on with these rows to the gradients of the hidden layer. Its rows of the weights are its own to update.
+
+The sum of a unit is that of the halves' sums, also where one member does both: no result depends on their number.
+"""
+
+import numpy as np
+from numba import typeof, types
+
+from fastmlp.kernels.gather import NO_ORDER, ROWS_TYPE, Selection, ask_for_rows
+from fastmlp.kernels.inputs import inputs_type, new_matrices
+from fastmlp.kernels.jit import NOTHING, call, kernel, part
+from fastmlp.kernels.layout import all_of, biases_of, panel_of, plan, share, share_of_rows, values, weights_of
+from fastmlp.kernels.pieces import Member
+from fastmlp.kernels.rules import DECAY, FIRST, ROWS_OF_STEP, SHARE, Descent
+from fastmlp.kernels.step import (
+    Feed,
+    activations_of,
+    gradients_of,
+    head,
+    inputs_of,
+    loss_of,
+    network_of,
+    new_workspace,
+    transpose_weights,
+    update_layer_biases,
+    update_panel,
+)
+from fastmlp.kernels.targets import targets_type
+from fastmlp.kernels.team import meet
+from fastmlp.kernels.views import matrix, span
+from fastmlp.kernels.zeros import WORD
+
+HALVES = 2
+
+
+@part
+def inputs_of_halves(layer, halves):
+    """Return the range of inputs of a range of halves, in whole words of bits but for the last."""
+    first, _ = share_of_rows(layer.inputs, halves[0], HALVES, WORD)
+    _, last = share_of_rows(layer.inputs, halves[1] - 1, HALVES, WORD)
+    return first, last
+
+
+@part
+def products_of(layer, work):
+    """Return the products (2 B, stride) of each half of the inputs."""
+    return matrix(work.scratch, layer.products, HALVES * work.losses.size, layer.stride)
+
+
+@part
+def no_biases(layer, work):
+    """Return a row (1, stride) of zeros."""
+    row = matrix(work.scratch, layer.products + HALVES * work.losses.size * layer.stride, 1, layer.stride)
+    for n in range(layer.stride):
+        row[0, n] = 0.0
+    return row
+
+
+@part
+def multiply_half(half, network, batch, rows, work):
+    """Compute the products of all rows with half of the inputs; those with the first begin with the biases."""
+    layer, B = network.layers[0], work.losses.size
+    begin, end = inputs_of_halves(layer, (half, half + 1))
+    A, P = activations_of(layer, work), matrix(work.scratch, layer.products + half * B * layer.stride, B, layer.stride)
+    nothing = no_biases(layer, work) if half > 0 else P
+    for p in range(layer.panels):
+        panel = panel_of(network, layer, p)
+        W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
+        b = nothing if half > 0 else b
+        call(panel.multiply, NOTHING, NOTHING, batch, W, b, A, P, panel.column, 0, rows, begin, end)
+
+
+@part
+def add_products(network, rows, work):
+    """Compute the activations of a range of rows from the products of both halves."""
+    layer = network.layers[0]
+    P, A, G = products_of(layer, work), activations_of(layer, work), gradients_of(layer, work)
+    for p in range(layer.panels):
+        panel = panel_of(network, layer, p)
+        call(panel.add_halves, NOTHING, NOTHING, P, A, G, panel.column, rows[0], rows[1])
+
+
+@part
+def sum_squares_of_half(half, network, work):
+    """Sum up the squared weights of half of the rows of all weights."""
+    units = work.squares.size // HALVES
+    squares = span(work.squares, half * units, units)
+    for l in range(len(network.layers)):
+        layer = network.layers[l]
+        first, last = inputs_of_halves(layer, (half, half + 1))
+        for p in range(layer.panels):
+            panel = panel_of(network, layer, p)
+            W = matrix(network.parameters, panel.weights + first * panel.width, last - first, panel.width)
+            call(panel.squares, NOTHING, W, squares, layer.first_unit + panel.column)
+
+
+@part
+def backprop_rows(network, rows, work, member):
+    """Compute a range of rows of the hidden layer's gradient from those of the scores."""
+    layer, output = network.layers[0], network.layers[1]
+    first, count = rows[0], rows[1] - rows[0]
+    left = work.losses.size - first
+    G = matrix(work.scratch, layer.gradients + first * layer.stride, left, layer.stride)
+    G_next = matrix(work.scratch, output.gradients + first * output.stride, left, output.stride)
+    for p in range(layer.panels):
+        panel = panel_of(network, layer, p)
+        WT = transpose_weights(network, layer, output, panel, work, member)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, count, output.units)
+
+
+@part
+def update_halves(network, batch, rows, halves, work, member, descent):
+    """Apply the rule to this member's rows of all weights.
+
+    Nobody waits before the next products: the biases of the hidden layer are whose products begin with them.
+    """
+    layer, output = network.layers[0], network.layers[1]
+    G, G_next = gradients_of(layer, work), gradients_of(output, work)
+    units = share_of_rows(output.inputs, member.index, member.count)
+    for p in range(output.panels):
+        update_panel(output, network, inputs_of(1, network, batch, work), G_next, rows, p, units, descent)
+    if member.index == 0:
+        update_layer_biases(layer, network, G, rows, all_of(layer.panels), descent)
+    if member.index == member.count - 1:
+        update_layer_biases(output, network, G_next, rows, all_of(output.panels), descent)
+    for p in range(layer.panels):
+        update_panel(layer, network, batch, G, rows, p, inputs_of_halves(layer, halves), descent)
+
+
+@part
+def ask_for_rows_of_others(M, rows, own, columns):
+    """Ask for the rows of a matrix before and after one's own, which others have written."""
+    ask_for_rows(M, 0, own[0], columns)
+    ask_for_rows(M, own[1], rows, columns)
+
+
+def signature_to_train(dtype) -> tuple[types.Type, ...]:
+    """Return the Numba types of the arguments of ``train_halves``, in a network of this dtype."""
+    smallest = plan((1, 1), 1, dtype, 1)
+    network, steps = network_of(smallest, np.zeros(smallest.size, dtype)), np.zeros((1, 1))
+    work = new_workspace(smallest, 1, new_matrices(1, (1, 1), dtype))
+    feed = types.NamedTuple((ROWS_TYPE, targets_type(dtype), typeof(NO_ORDER), typeof(steps)), Feed)
+    rest = map(typeof, (work, Member(0, 1), Descent()))
+    return typeof(network), feed, typeof(steps), types.intp, types.intp, inputs_type(dtype), *rest
+
+
+@kernel
+def train_halves(network, feed, losses, step, then, batch, work, member, descent):
+    """Train on one step's minibatch, and write its loss to ``losses[step, 0]``.
+
+    then: where in the order the next minibatch begins; for the others see ``epoch.epoch``, whose members meet again
+    before anything else is written that is read here. Where the team was aborted, that meeting says so.
+    """
+    layer = network.layers[0]
+    start, rows = int(feed.steps[step, FIRST]), int(feed.steps[step, ROWS_OF_STEP])
+    halves = share(HALVES, member.index, member.count)
+    begin, end = inputs_of_halves(layer, halves)
+    call(feed.data.gather, NOTHING, feed.data, Selection(feed.order, start, rows, then, begin, end), batch)
+    if layer.mark != 0:
+        call(layer.mark, batch, rows, step)
+    for half in range(halves[0], halves[1]):
+        multiply_half(half, network, batch, rows, work)
+    if not meet(work.team, member.index, member.count):
+        return
+    own = share_of_rows(rows, member.index, member.count)
+    if member.count > 1:
+        theirs = 1 - member.index
+        P = matrix(work.scratch, layer.products + theirs * work.losses.size * layer.stride, own[1], layer.stride)
+        ask_for_rows(P, own[0], own[1], layer.units)
+    add_products(network, own, work)
+    head(network, batch, feed.targets, feed.order, start, rows, feed.steps[step, SHARE], work, member)
+    if work.squares.size:
+        for half in range(halves[0], halves[1]):
+            sum_squares_of_half(half, network, work)
+    backprop_rows(network, own, work, member)
+    if not meet(work.team, member.index, member.count):
+        return
+    if member.index == 0:
+        losses[step, 0] = loss_of(work, rows, feed.steps[step, SHARE], feed.steps[step, DECAY])
+    ask_for_rows_of_others(gradients_of(layer, work), rows, own, layer.units)
+    update_halves(network, batch, rows, halves, work, member, descent)
