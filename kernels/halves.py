@@ -48,8 +48,15 @@ def inputs_of_halves(layer, halves):
 
 @part
 def products_of(layer, work):
-    """Return the products (2 B, stride) of each half of the inputs."""
+    """Return the products (2 B, stride) of all rows with the first half of the inputs, then with the second."""
     return matrix(work.scratch, layer.products, HALVES * work.losses.size, layer.stride)
+
+
+@part
+def product_of(half, layer, work):
+    """Return the products (B, stride) with one half."""
+    B = work.losses.size
+    return matrix(work.scratch, layer.products + half * B * layer.stride, B, layer.stride)
 
 
 @part
@@ -64,14 +71,13 @@ def no_biases(layer, work):
 @part
 def multiply_half(half, network, batch, rows, work):
     """Compute the products of all rows with half of the inputs; those with the first begin with the biases."""
-    layer, B = network.layers[0], work.losses.size
+    layer = network.layers[0]
     begin, end = inputs_of_halves(layer, (half, half + 1))
-    A, P = activations_of(layer, work), matrix(work.scratch, layer.products + half * B * layer.stride, B, layer.stride)
-    nothing = no_biases(layer, work) if half > 0 else P
+    A, P = activations_of(layer, work), product_of(half, layer, work)
     for p in range(layer.panels):
         panel = panel_of(network, layer, p)
-        W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
-        b = nothing if half > 0 else b
+        W = values(weights_of(network, layer, panel), 0)
+        b = values(biases_of(network, panel), 0) if half == 0 else no_biases(layer, work)
         call(panel.multiply, NOTHING, NOTHING, batch, W, b, A, P, panel.column, 0, rows, begin, end)
 
 
@@ -153,8 +159,8 @@ def signature_to_train(dtype) -> tuple[types.Type, ...]:
 def train_halves(network, feed, losses, step, then, batch, work, member, descent):
     """Train on one step's minibatch, and write its loss to ``losses[step, 0]``.
 
-    then: where in the order the next minibatch begins; for the others see ``epoch.epoch``, whose members meet again
-    before anything else is written that is read here. Where the team was aborted, that meeting says so.
+    then: where in the order the next minibatch begins; for the others see ``epoch.epoch``. Members need not meet after
+    it: what one reads last, another writes only when both have met in the next. An aborted team's ends early.
     """
     layer = network.layers[0]
     start, rows = int(feed.steps[step, FIRST]), int(feed.steps[step, ROWS_OF_STEP])
@@ -169,9 +175,7 @@ def train_halves(network, feed, losses, step, then, batch, work, member, descent
         return
     own = share_of_rows(rows, member.index, member.count)
     if member.count > 1:
-        theirs = 1 - member.index
-        P = matrix(work.scratch, layer.products + theirs * work.losses.size * layer.stride, own[1], layer.stride)
-        ask_for_rows(P, own[0], own[1], layer.units)
+        ask_for_rows(product_of(1 - member.index, layer, work), own[0], own[1], layer.units)
     add_products(network, own, work)
     head(network, batch, feed.targets, feed.order, start, rows, feed.steps[step, SHARE], work, member)
     if work.squares.size:

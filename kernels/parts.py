@@ -1,6 +1,6 @@
 """A minibatch in parts: each member trains on parts of the rows, with all units; then their gradients are added up.
 
-The other way to share a minibatch is to share the units (kernels.step). Small deep networks would hand over more that
+Another way to share a minibatch is to share the units (kernels.step). Small deep networks would hand over more that
 way, the activations of every layer instead of one gradient and the weights, and wait for one another at every layer.
 Into how many parts a minibatch falls does not depend on the number of members: gradients are added up part by part.
 
