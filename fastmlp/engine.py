@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.architecture import Architecture
 from fastmlp.compiling import compiled_epoch, epoch_compiled_aside
 from fastmlp.crew import Crew
-from fastmlp.kernels import halves, layout, program, rules, sparse, team, zeros
+from fastmlp.kernels import layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
@@ -245,7 +245,7 @@ class Engine:
         else:
             new = zeros.new_bits if regime.visiting.leaves_out_zeros else new_matrices
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
-        squares = (halves.HALVES if self._sharing.halves else self.parts) if regime.squares else 0
+        squares = self._sharing.sums if regime.squares else 0
         work = new_workspace(plan, members, inputs, squares, regime.clips, self.parts)
         of_some = {some: workspace_of_some(work, members, some) for some in teams if some < members}
         return {members: work, **of_some}

@@ -12,6 +12,9 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+from fastmlp.kernels.layout import HALVES
+from fastmlp.kernels.zeros import WORD
+
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
 UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number of a row that is handed over
 WEIGHT_OF_UNITS = 25  # of each weight that is: they lie side by side
@@ -23,7 +26,7 @@ CACHED, NUMBER_BEYOND = 400_000, 63  # of each number where weights and all grad
 ROW = 5_000  # work that a row is besides its products: its loss, and gathering it
 LEAST_WORK = 150_000  # of a minibatch, for each thread
 WORTH_MORE = 8_000_000  # of a minibatch, for each thread, from which on sharing should suit more than two
-FEWEST_INPUTS = 128  # to share: each half needs a whole word of bits (kernels.zeros)
+FEWEST_INPUTS = HALVES * WORD  # to share: where zeros are skipped, each half is whole words of bits (kernels.zeros)
 
 TEAMS = 2, 4, 8  # how many threads a way may have to suit; and in how many parts a minibatch may fall
 ROWS_OF_PART = 32  # the fewest, where there are more than two parts
@@ -36,7 +39,7 @@ class Way(NamedTuple):
     most: int
 
 
-UNITS_SHARED, INPUTS_SHARED = Way(1, 0), Way(1, 2)
+UNITS_SHARED, INPUTS_SHARED = Way(1, 0), Way(1, HALVES)
 
 
 class Sharing(NamedTuple):
@@ -53,6 +56,11 @@ class Sharing(NamedTuple):
     def of_units(self) -> int:
         """Among how many threads a layer's units are shared."""
         return self.members if self.parts == 1 and not self.halves else 1
+
+    @property
+    def sums(self) -> int:
+        """In how many sums squared weights are added up, whatever the number of threads."""
+        return HALVES if self.halves else self.parts
 
 
 def forward_multiply_adds(sizes: tuple[int, ...]) -> int:

@@ -57,14 +57,14 @@ def finish(network, batch, steps, member, descent):
 def train_part(p, step, network, feed, losses, batch, work, member, now, dropout):
     """Train on part p of a step's minibatch. False if the team was aborted."""
     data, targets, order, steps = feed
-    start, rows = rows_of_part(p, work.parts, steps, step)
-    own, me = network_of_part(p, network), sharing_units(work.parts, member)
-    mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
-    noise = noise_of_part(p, dropout, steps[step, SEED])
     then, _ = rows_of_part(p, work.parts, steps, step + 1)
     if network.layers[0].train != 0:
         call(network.layers[0].train, network, feed, losses, step, then, batch, work, member, now)
         return not gives_up(work.team)
+    start, rows = rows_of_part(p, work.parts, steps, step)
+    own, me = network_of_part(p, network), sharing_units(work.parts, member)
+    mine = work_on_part(p, start - int(steps[step, FIRST]), work, member)
+    noise = noise_of_part(p, dropout, steps[step, SEED])
     fetch(own, data, Selection(order, start, rows, then, 0, data.inputs), batch, step, noise)
     catch_up(own, batch, steps, step, me, now)
     if not forward(own, batch, rows, mine, me, noise):

@@ -14,7 +14,7 @@ from numba import typeof, types
 from fastmlp.kernels.gather import NO_ORDER, ROWS_TYPE, Selection, ask_for_rows
 from fastmlp.kernels.inputs import inputs_type, new_matrices
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
-from fastmlp.kernels.layout import all_of, biases_of, panel_of, plan, share, share_of_rows, values, weights_of
+from fastmlp.kernels.layout import HALVES, all_of, biases_of, panel_of, plan, share, share_of_rows, values, weights_of
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import DECAY, FIRST, ROWS_OF_STEP, SHARE, Descent
 from fastmlp.kernels.step import (
@@ -34,8 +34,6 @@ from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.views import matrix, span
 from fastmlp.kernels.zeros import WORD
-
-HALVES = 2
 
 
 @part

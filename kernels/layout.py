@@ -35,6 +35,9 @@ MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so th
 # to core for a piece takes some microseconds
 PIECES, WORK_IN_PIECES = 8, 1_000_000
 
+HALVES = 2
+"""Among how many members the inputs of the first layer can be shared (kernels.halves)."""
+
 
 def _record(*names: str) -> np.dtype:
     return np.dtype([(name, np.int64) for name in names])
@@ -274,7 +277,7 @@ def plan(
         scratch += batch_rows * (block_columns + stride)
         if halves and l == 0:
             layer["products"] = scratch
-            scratch += (2 * batch_rows + 1) * stride
+            scratch += (HALVES * batch_rows + 1) * stride
         transposed = max(transposed, columns * widest)
         rows, widest = columns, int(own["width"].max())
         all_columns += columns

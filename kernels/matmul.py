@@ -62,7 +62,7 @@ def affine_nonzero(shape, choice, inputs, W, b, A, G, j, first, last, begin, end
 
 @kernel
 def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
-    """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile.
+    """As ``affine``, leaving out what is zero in all rows of a tile, if that is much of the first tile; begin: 0.
 
     Nothing needs to be marked before: for few panels, or one, looking while multiplying is cheaper.
     """
@@ -87,7 +87,8 @@ def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
 def add_halves(shape, choice, P, A, G, j, first, last):
     """``A[first:last, j : j + width] = activation(P[first:last, j:] + P[B + first : B + last, j:])``.
 
-    P: (2 B, >= j + width), the products of each half of the inputs, with the biases; else as for ``affine``
+    P: (2 B, >= j + width), the products with the first half of the inputs, and the biases, then with the second;
+        choice, A, G, first, last: as for ``affine``
     """
     for i in range(first, last, shape.rows):
         claim(shape, G, i, j)
@@ -107,7 +108,7 @@ def _add_entries(Z, inputs, lists, i, W):
 def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``affine``, visiting only the entries of sparse rows (kernels.sparse); shape: one row and the panel's vectors.
 
-    W: (D, width), whatever D is; all inputs are visited that have entries
+    W: (D, width), whatever D is; begin, end: do not matter, as entries are of all inputs
     """
     bias, lists = load_row(shape, b, 0, 0), lists_of(inputs)
     for i in range(first, last, BLOCK):
