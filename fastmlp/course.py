@@ -55,7 +55,7 @@ def course_of(
     count = len(y) if train_rows is None else len(train_rows)
     engine = _new_engine(estimator, X, _batch_size(estimator, count))
     with engine.compiling():
-        rows = translate.as_rows(X, X.dtype, not engine.regime.visits_entries)
+        rows = translate.as_rows(X, X.dtype, engine.regime.visiting)
         targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
     engine.write(_starting_parameters(estimator, resumed))
     optimizer = Optimizer(engine, estimator.learning_rate_init, estimator._random_state, split, order=np.arange(count))

@@ -178,7 +178,7 @@ class CompiledFit:
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
         engine = Engine(design, regime_for(X, design.sizes[1], batch_size, rules.ACCUMULATE, self.threads))
-        rows = translate.as_rows(X, dtype, not engine.regime.visits_entries)
+        rows = translate.as_rows(X, dtype, engine.regime.visiting)
         engine.compile()
         with loss_and_gradient(
             engine, rows, translate.as_targets(self, y, sample_weight, dtype), X.shape[0]

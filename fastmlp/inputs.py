@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.kernels.gather import READ_IN_PLACE, Rows, rows_of
+from fastmlp.kernels.inputs import VISIT_ENTRIES, Visiting
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.threads import thread_limit
 
@@ -49,12 +50,14 @@ def check_matrix(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | N
     return np.require(_readable(array, dtype), requirements=["C", "A"])
 
 
-def rows_of_matrix(matrix: Any, scale: float, dtype: Any, spread: bool = False) -> Rows:
+def rows_of_matrix(matrix: Any, scale: float, dtype: Any, visiting: Visiting | None = None) -> Rows:
     """Describe a matrix, as ``check_matrix`` returns it, to kernels that multiply it by ``scale``.
 
-    spread: whether minibatches of a sparse one are gathered as dense ones
+    visiting: what of its inputs training visits; None for prediction
     """
-    return sparse_rows_of(matrix, scale, dtype, spread) if is_sparse(matrix) else rows_of(matrix, scale, dtype)
+    if is_sparse(matrix):
+        return sparse_rows_of(matrix, scale, dtype, spread=visiting not in (None, VISIT_ENTRIES))
+    return rows_of(matrix, scale, dtype)
 
 
 def _is_readable_matrix(X: object, columns: int) -> bool:

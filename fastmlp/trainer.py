@@ -16,6 +16,7 @@ from fastmlp.history import History
 from fastmlp.kernels import rules
 from fastmlp.kernels.activation import Choice
 from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.inputs import Visiting
 from fastmlp.kernels.targets import NO_WEIGHTS
 from fastmlp.optimizer import rule_of
 from fastmlp.options import Options
@@ -134,7 +135,7 @@ class Trainer:
         engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
 
         def source() -> Samples:
-            rows = self._rows(matrix, not engine.regime.visits_entries)
+            rows = self._rows(matrix, engine.regime.visiting)
             targets = task.targets(truth, engine.dtype, weights)
             return Samples(rows, truth, targets)
 
@@ -218,8 +219,8 @@ class Trainer:
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
-    def _rows(self, X: Any, spread: bool = False) -> Rows:
-        return inputs.rows_of_matrix(X, float(self.options.input_scale), self.options.dtype, spread)
+    def _rows(self, X: Any, visiting: Visiting | None = None) -> Rows:
+        return inputs.rows_of_matrix(X, float(self.options.input_scale), self.options.dtype, visiting)
 
     def _held_out(self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, task: Task) -> Samples:
         try:
@@ -326,9 +327,10 @@ class Trainer:
         """
         fitted, task = self._fitted(), self._learned()
         matrix = self._checked(X, columns=fitted.sizes[0])
-        data, count = self._rows(matrix), matrix.shape[0]
+        count = matrix.shape[0]
         targets = task.targets(task.encode(y, count), fitted.dtype, NO_WEIGHTS)
         engine = self._new_engine(task, matrix, min(GRADIENT_ROWS, count), rules.ACCUMULATE)
+        data = self._rows(matrix, engine.regime.visiting)
         engine.compile()
         with loss_and_gradient(engine, data, targets, count, task.loss_factor) as evaluate:
             return evaluate(fitted.read(), 2 * self.options.l2)

@@ -10,6 +10,7 @@ from fastmlp import inputs
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine
 from fastmlp.kernels.gather import Rows
+from fastmlp.kernels.inputs import Visiting
 from fastmlp.kernels.targets import NO_WEIGHTS, Targets, labels_of, values_of
 
 LOSSES = {"softmax": "softmax", "logistic": "logistic", "identity": "squared_error", "exp": "poisson"}
@@ -37,12 +38,12 @@ def coefficients_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[list[NDArra
     return [parameters[f"W{l}"] for l in layers], [parameters[f"b{l}"] for l in layers]
 
 
-def as_rows(X: Any, dtype: Any, spread: bool = False) -> Rows:
+def as_rows(X: Any, dtype: Any, visiting: Visiting | None = None) -> Rows:
     """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted.
 
-    spread: whether minibatches of a sparse one are gathered as dense ones
+    visiting: what of its inputs training visits; None for prediction
     """
-    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype, spread)
+    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype, visiting)
 
 
 def as_targets(estimator: Estimator, y: NDArray[Any], sample_weight: Any, dtype: Any) -> Targets:

@@ -84,6 +84,17 @@ def test_without_decay_the_bits_are_those_of_dense_rows():
         np.testing.assert_array_equal(parameter, dense.parameters[name])
 
 
+@pytest.mark.parametrize("density", [0.05, 0.14, 0.7])
+def test_gradients_of_sparse_rows_are_those_of_dense_ones(density):
+    X, y = sparse_rows(density=density)
+    trainer = Trainer(hidden=(50,), epochs=1)
+    trainer.fit(X, y)
+    (loss, gradients), (exact, expected) = (trainer.loss_and_gradients(rows, y) for rows in (X, X.toarray()))
+    assert_loss_close(loss, exact, "loss", "float32", magnitude=exact)
+    for name, gradient in gradients.items():
+        assert_close(gradient, expected[name], "gradient", "float32")
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("density", "is_skipped"), [(0.14, True), (0.7, False)])
 @pytest.mark.parametrize("batch_size", [8, 61])
