@@ -122,15 +122,17 @@ def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(address, monkeypatch,
     result_of = distributed.Future._result
 
     async def result_or_cancelled(future, *arguments, **options):
-        result = await result_of(future, *arguments, **options)
-        if pressed:
-            ended.append(future.key)
-            raise CancelledError(future.key)
-        return result
+        try:
+            return await result_of(future, *arguments, **options)
+        finally:  # with a result, or cancelled itself
+            if pressed:
+                ended.append(future.key)
+                raise CancelledError(future.key)
 
     def press(trial):
-        pressed.append(trial.number)
-        signal.raise_signal(signal.SIGINT)
+        if not pressed:
+            pressed.append(trial.number)
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(distributed.Future, "_result", result_or_cancelled)
     assert search(trials=1000, epochs=150, dask=address, watch=press).interrupted
