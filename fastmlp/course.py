@@ -91,7 +91,7 @@ def _new_engine(estimator: Estimator, X: Any, batch_size: int) -> Engine:
     clip_norm = math.inf if estimator.clip_norm is None else float(estimator.clip_norm)
     regime = regime_for(
         X,
-        design.sizes[1],
+        design,
         batch_size,
         rule,
         estimator.threads,

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from fastmlp.architecture import Architecture
 from fastmlp.compiling import compiled_epoch, epoch_compiled_aside
 from fastmlp.crew import Crew
-from fastmlp.kernels import layout, program, rules, sparse, team, zeros
+from fastmlp.kernels import byte_tiles, layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, Visiting, new_matrices
+from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Inputs, Visiting, new_matrices
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
@@ -243,12 +243,18 @@ class Engine:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:
-            new = zeros.new_bits if regime.visiting.leaves_out_zeros else new_matrices
+            new = _new_minibatches(regime.visiting)
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         squares = self._sharing.sums if regime.squares else 0
         work = new_workspace(plan, members, inputs, squares, regime.clips, self.parts)
         of_some = {some: workspace_of_some(work, members, some) for some in teams if some < members}
         return {members: work, **of_some}
+
+
+def _new_minibatches(visiting: Visiting) -> Callable[..., Inputs]:
+    """Return what makes memory for dense minibatches of which so much is visited."""
+    new: Callable[..., Inputs] = zeros.new_bits if visiting.leaves_out_zeros else new_matrices
+    return byte_tiles.new_tiles if visiting == VISIT_SPLIT else new
 
 
 @lru_cache(maxsize=128)

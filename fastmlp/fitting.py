@@ -177,7 +177,7 @@ class CompiledFit:
         dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
-        engine = Engine(design, regime_for(X, design.sizes[1], batch_size, rules.ACCUMULATE, self.threads))
+        engine = Engine(design, regime_for(X, design, batch_size, rules.ACCUMULATE, self.threads))
         rows = translate.as_rows(X, dtype, engine.regime.visiting)
         engine.compile()
         with loss_and_gradient(

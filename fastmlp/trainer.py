@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -156,7 +157,7 @@ class Trainer:
         engine = self._new_engine(stream.task, stream.sample(), min(self.options.batch_size, len(stream)))
 
         def source() -> Source:
-            return stream.source(self._rows, engine.dtype)
+            return stream.source(partial(self._rows, visiting=engine.regime.visiting), engine.dtype)
 
         return self._train(engine, stream.task, source, validation_data, callbacks, state)
 
@@ -214,7 +215,7 @@ class Trainer:
         sizes = (X.shape[1], *options.hidden, task.outputs)
         design = Architecture(sizes, np.dtype(options.dtype), options.activation, task.loss)
         chosen = rule or rule_of(options.solver, options.momentum, options.nesterov)
-        return Engine(design, regime_for(X, sizes[1], batch_size, chosen, options.threads))
+        return Engine(design, regime_for(X, design, batch_size, chosen, options.threads))
 
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.architecture import Architecture
 from fastmlp.engine import Regime
 from fastmlp.inputs import is_sparse
-from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, Visiting
+from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
+from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.jit import Choice
+from fastmlp.kernels.split import can_be_split, split_time
 from fastmlp.kernels.zeros import GROUP, GROUP_VISIT, single_visit
 from fastmlp.threads import thread_limit
 
@@ -21,37 +24,57 @@ WORTH_MARKING = 0.9  # of the time that visiting everything takes
 
 
 def regime_for(
-    X: Any, units: int, batch_size: int, rule: Choice, threads: int | None, squares: bool = False, **others: Any
+    X: Any,
+    design: Architecture,
+    batch_size: int,
+    rule: Choice,
+    threads: int | None,
+    squares: bool = False,
+    **others: Any,
 ) -> Regime:
-    """Return the regime to train on the matrix X in, a first layer of so many units behind it.
+    """Return the regime to train such a network on the matrix X in.
 
     threads: as they were asked for; squares: whether losses should hold the squares of weights, which they do if a
     step looks at all weights; others: what else there is to say of a Regime
     """
-    visiting, visited = to_visit(X, units)
+    may_split = _may_split(X, design, others.get("dropout", NO_DROPOUT))
+    visiting, visited = to_visit(X, design.sizes[1], batch_size if may_split else 0)
     looks_at_all = visiting != VISIT_ENTRIES or others.get("clip_norm", math.inf) < math.inf
     return Regime(batch_size, rule, thread_limit(threads), visiting, visited, squares and looks_at_all, **others)
 
 
-def to_visit(X: Any, units: int) -> tuple[Visiting, float | None]:
+def _may_split(X: Any, design: Architecture, dropout: Dropout) -> bool:
+    """Tell whether the matrix unit may multiply rows of the matrix X: where units are shared, by a hidden layer."""
+    if X is None or is_sparse(X) or len(design.sizes) == 2 or dropout.inputs > 0:
+        return False
+    return bool(can_be_split(X.dtype, X.shape[1], design.dtype))
+
+
+def to_visit(X: Any, units: int, rows: int = 0) -> tuple[Visiting, float | None]:
     """Return what a first layer of so many units should visit of the matrix X, and how many numbers of a row that is.
 
-    None stands for all of them. X may be None: there is no data yet.
+    None stands for all of them. X may be None: there is no data yet. rows: how many a minibatch has that the matrix
+    unit can multiply (``fastmlp.kernels.split``), 0 where it cannot
     """
     if is_sparse(X) and X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1]:
         return VISIT_ENTRIES, X.nnz / X.shape[0]
-    return VISIT_ALL if X is None else _to_visit_of_dense(X, units), None
+    if X is None:
+        return VISIT_ALL, None
+    visiting, time = _to_visit_of_dense(X, units)
+    return VISIT_SPLIT if rows and split_time(rows) < time else visiting, None
 
 
-def _to_visit_of_dense(X: Any, units: int) -> Visiting:
+def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:
     """Return what a first layer of so many units should visit of rows X (N, D) that minibatches of are dense.
+
+    And how long that takes beside visiting everything.
 
     A sample of rows shows which share of the products would be left: forward, tiles of rows visit an input if one of
     their rows is not zero there; updating, tiles of inputs visit a row likewise. Singly, each visits its own.
     """
     count, inputs = X.shape
     if units < FEWEST_UNITS or count < GROUP:
-        return VISIT_ALL
+        return VISIT_ALL, 1.0
     tiles = min(SAMPLED_TILES, count // GROUP)
     rows = np.random.default_rng(0).permutation(np.linspace(0, count - 1, tiles * GROUP).astype(np.int64))
     sample = X[rows].toarray() if is_sparse(X) else X[rows]
@@ -59,13 +82,15 @@ def _to_visit_of_dense(X: Any, units: int) -> Visiting:
     filled[:, :inputs] = sample != 0
     singly = float(filled[:, :inputs].mean()) * single_visit(inputs)
     forward, update = (GROUP_VISIT * _share_in_groups(matrix) for matrix in (filled, filled.T))
-    return Visiting(_quickest(forward, singly), _quickest(update, singly))
+    (forward_time, forward), (update_time, update) = (_quickest(in_groups, singly) for in_groups in (forward, update))
+    return Visiting(forward, update), (forward_time + update_time) / 2
 
 
-def _quickest(in_groups: float, singly: float) -> Choice:
+def _quickest(in_groups: float, singly: float) -> tuple[float, Choice]:
     """Return what to visit, given how long groups and single visits take beside visiting everything."""
     times = {EVERYTHING: WORTH_MARKING, NONZEROS: in_groups, SINGLES: singly}
-    return min(times, key=times.__getitem__)
+    best = min(times, key=times.__getitem__)
+    return times[best], best
 
 
 def _share_in_groups(filled: NDArray[np.bool_]) -> float:

@@ -52,10 +52,13 @@ ROWS_TYPE = types.NamedTuple(
 )
 
 
-def rows_of(X: np.ndarray, scale: float, dtype) -> Rows:
-    """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy; scale: a float."""
-    gather = gathering_address(copy_rows, X.dtype, dtype)
-    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], scale, gather)
+def rows_of(X: np.ndarray, scale: float, dtype, gather) -> Rows:
+    """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy; scale: a float.
+
+    gather: the kernel, ``copy_rows`` or another for such rows
+    """
+    address = gathering_address(gather, X.dtype, dtype)
+    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], scale, address)
 
 
 def read_only_bytes(array: np.ndarray) -> np.ndarray:

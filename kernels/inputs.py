@@ -11,13 +11,13 @@ from fastmlp.kernels.jit import Choice, part
 from fastmlp.kernels.layout import blocks_type, height_of_blocks, round_up
 from fastmlp.kernels.shape import LINE_BYTES
 
-EVERYTHING, NONZEROS, SINGLES, ENTRIES = map(Choice, ("everything", "nonzeros", "singles", "entries"))
+EVERYTHING, NONZEROS, SINGLES, ENTRIES, SPLIT = map(Choice, ("everything", "nonzeros", "singles", "entries", "split"))
 """Which inputs a kernel of the first layer visits: all of them, those that are not zero, in groups of 4 or each by
-itself (kernels.zeros), or the entries of sparse rows."""
+itself (kernels.zeros), the entries of sparse rows, or all on the matrix unit, the other side split (kernels.split)."""
 
 
 class Visiting(NamedTuple):
-    """Which inputs the first layer visits, forward and updating: of entries in both, or in neither."""
+    """Which inputs the first layer visits, forward and updating; entries, or all on the matrix unit, in both."""
 
     forward: Choice
     update: Choice
@@ -28,14 +28,14 @@ class Visiting(NamedTuple):
         return not {NONZEROS, SINGLES}.isdisjoint(self)
 
 
-VISIT_ALL, VISIT_ENTRIES = Visiting(EVERYTHING, EVERYTHING), Visiting(ENTRIES, ENTRIES)
+VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT = (Visiting(kind, kind) for kind in (EVERYTHING, ENTRIES, SPLIT))
 
 
 class Inputs(NamedTuple):
     """Inputs of a layer: X in blocks, and bytes in which a kind of visiting keeps what it visits.
 
     ``zeros`` keeps bits there, set where X is not zero. ``sparse`` keeps lists of entries, and in X, as a single row,
-    their values. Whoever visits everything needs no such bytes.
+    their values. ``byte_tiles`` keeps all there, and nothing in X. Whoever visits everything needs no such bytes.
     """
 
     X: np.ndarray  # (blocks, columns, rows of a block)

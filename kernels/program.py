@@ -15,8 +15,10 @@ from fastmlp.kernels.inputs import (
     EVERYTHING,
     NONZEROS,
     SINGLES,
+    SPLIT,
     VISIT_ALL,
     VISIT_ENTRIES,
+    VISIT_SPLIT,
     Visiting,
     inputs_type,
 )
@@ -39,6 +41,7 @@ from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.singles import affine_singles, update_singles
 from fastmlp.kernels.softmax_nll import ABREAST, probabilities, softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
+from fastmlp.kernels.split import affine_split, update_split
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.untouched import catch_up, make_up_panel, pass_step
 from fastmlp.kernels.update import (
@@ -64,14 +67,26 @@ def _panel(dtype):
     return types.NamedTuple((buffer, _INT, _INT, _INT, _INT), Panel)
 
 
-_FORWARD = {EVERYTHING: affine, NONZEROS: affine_nonzero, SINGLES: affine_singles, ENTRIES: affine_entries}
-_UPDATE = {EVERYTHING: update, NONZEROS: update_nonzero, SINGLES: update_singles, ENTRIES: update_entries}
+_FORWARD = {
+    EVERYTHING: affine,
+    NONZEROS: affine_nonzero,
+    SINGLES: affine_singles,
+    ENTRIES: affine_entries,
+    SPLIT: affine_split,
+}
+_UPDATE = {
+    EVERYTHING: update,
+    NONZEROS: update_nonzero,
+    SINGLES: update_singles,
+    ENTRIES: update_entries,
+    SPLIT: update_split,
+}
 
 
 def _tile_to_visit(kind: Choice, vectors: int):
     """Return the type of the shape of the tiles of a panel of so many vectors, whose inputs are visited so."""
-    shape = tile_shape(vectors) if kind is EVERYTHING else Shape(GROUP if kind is NONZEROS else 1, vectors)
-    return typeof(shape)
+    shapes = {EVERYTHING: tile_shape(vectors), NONZEROS: Shape(GROUP, vectors), SPLIT: tile_shape(1)}
+    return typeof(shapes.get(kind, Shape(1, vectors)))
 
 
 _DESCENT = types.NamedUniTuple(types.float64, len(Descent._fields), Descent)
@@ -126,8 +141,8 @@ def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
     for l, layer in enumerate(plan.layers):
         place = _place_of(plan, l)
         _write(_of_layer(dtype, chosen, place), layer)
-        # a member drops out its own columns; entries are of all rows
-        if chosen.drops or chosen.visiting == VISIT_ENTRIES:
+        # a member drops out its own columns; entries are of all rows; for each piece, weights would be split again
+        if chosen.drops or chosen.visiting == VISIT_ENTRIES or (place.is_first and chosen.visiting == VISIT_SPLIT):
             layer["pieces"] = 1
         for panel in plan.panels_of(layer):
             _write(_of_panel(dtype, chosen, int(panel["vectors"]), large, place), panel)

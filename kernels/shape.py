@@ -7,16 +7,16 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 
 from fastmlp.kernels.jit import fix_when_compiled
 
-_TRIPLE, _PROCESSOR, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
-"""What Numba compiles for, in LLVM's names."""
+_TRIPLE, _PROCESSOR, _flags = cpu_target.target_context.codegen().magic_tuple()
+FEATURES = {flag[1:] for flag in _flags.split(",") if flag.startswith("+")}
+"""What the processor that Numba compiles for has, in LLVM's names."""
 
 
 def _vector_unit() -> tuple[int, int]:
     """Return how many bytes a vector register holds, and how many registers there are."""
-    enabled = {flag[1:] for flag in _FEATURES.split(",") if flag.startswith("+")}
-    if "avx512f" in enabled:
+    if "avx512f" in FEATURES:
         return 64, 32
-    if "avx" in enabled:
+    if "avx" in FEATURES:
         return 32, 16
     return 16, 32 if _TRIPLE.startswith(("aarch64", "arm64")) else 16
 

@@ -2,8 +2,8 @@
 
 A tile holds ``rows`` x ``vectors`` vector registers, a small matrix of rows x (vectors * lanes) numbers. Loops of
 ``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file with vector
-instructions in it: the number of lanes and the shapes come from the processor that Numba compiles for and from the
-dtype. Matrices lie in rows or in blocks (kernels.addresses).
+instructions in it, but for what the matrix unit is given (kernels.amx): the number of lanes and the shapes come from
+the processor that Numba compiles for and from the dtype. Matrices lie in rows or in blocks (kernels.addresses).
 """
 
 import operator
@@ -92,7 +92,7 @@ def _zip(builder, x, y):
     return [builder.shuffle_vector(x, y, mask) for mask in masks]
 
 
-def _transposed(builder, rows):
+def transposed(builder, rows):
     """Return the columns of as many vectors as each has numbers."""
     distance = len(rows) // 2
     while distance:
@@ -119,7 +119,7 @@ def _exchange_halves(builder, rows, distance):
 def _interleaved(builder, rows):
     """Return the vectors that hold column after column of BLOCK rows, given a vector of each."""
     if rows[0].type.count == BLOCK:
-        return _transposed(builder, rows)
+        return transposed(builder, rows)
     (p, q), (s, t) = (_zip(builder, rows[r], rows[r + 2]) for r in (0, 1))
     return _zip(builder, p, s) + _zip(builder, q, t)
 
@@ -139,14 +139,16 @@ def _load_vector(builder, tile, pointer):
     return value
 
 
-def _build(builder, context, tile, registers):
+def build(builder, context, tile, registers):
+    """Return a tile of these registers."""
     value = ir.Constant(context.get_value_type(tile), ir.Undefined)
     for k, register in enumerate(registers):
         value = builder.insert_value(value, register, k)
     return value
 
 
-def _registers(builder, tile, value):
+def registers_of(builder, tile, value):
+    """Return the registers of a tile, row after row."""
     return [builder.extract_value(value, k) for k in range(tile.count)]
 
 
@@ -191,7 +193,7 @@ def load(typing_context, shape, M, i, j):
         tile = signature.return_type
         matrix = RowAddresses(context, builder, signature.args[1], arguments[1])
         places = matrix.registers(tile, *arguments[2:])
-        return _build(builder, context, tile, [_load_vector(builder, tile, place) for place in places])
+        return build(builder, context, tile, [_load_vector(builder, tile, place) for place in places])
 
     return tile_of(shape, M)(shape, M, types.intp, types.intp), generate
 
@@ -203,8 +205,8 @@ def load_as(typing_context, like, M, i, j):
     def generate(context, builder, signature, arguments):
         tile, kind = signature.return_type, context.get_data_type(M.dtype)
         address = RowAddresses(context, builder, M, arguments[1]).address(*arguments[2:])
-        numbers = _load_many(builder, address, kind, tile.lanes)
-        return _build(builder, context, tile, [_converted(builder, numbers, tile.vector)])
+        numbers = load_many(builder, address, kind, tile.lanes)
+        return build(builder, context, tile, [converted(builder, numbers, tile.vector)])
 
     return TileType(1, 1, like.dtype)(like, M, types.intp, types.intp), generate
 
@@ -220,24 +222,25 @@ def load_block_as(typing_context, like, M, rows, k):
         tile, kind = signature.return_type, context.get_data_type(M.dtype)
         matrix = RowAddresses(context, builder, M, arguments[1])
         starts = [matrix.address(row, arguments[3]) for row in cgutils.unpack_tuple(builder, arguments[2])]
-        numbers = [_load_many(builder, start, kind, tile.lanes) for start in starts]
+        numbers = [load_many(builder, start, kind, tile.lanes) for start in starts]
         if M.dtype.bitwidth < tile.dtype.bitwidth:  # narrow numbers are the cheaper to interleave
-            turned = [_converted(builder, part, tile.vector) for part in _interleaved(builder, numbers)]
+            turned = [converted(builder, part, tile.vector) for part in _interleaved(builder, numbers)]
         else:
-            turned = _interleaved(builder, [_converted(builder, row, tile.vector) for row in numbers])
-        return _build(builder, context, tile, turned)
+            turned = _interleaved(builder, [converted(builder, row, tile.vector) for row in numbers])
+        return build(builder, context, tile, turned)
 
     return TileType(BLOCK, 1, like.dtype)(like, M, rows, types.intp), generate
 
 
-def _load_many(builder, address, kind, count):
+def load_many(builder, address, kind, count):
     """Return ``count`` numbers of a kind, which may lie anywhere, as one vector, however many registers it takes."""
     value = builder.load(builder.bitcast(address, ir.VectorType(kind, count).as_pointer()))
     value.align = 1
     return value
 
 
-def _converted(builder, numbers, vector):
+def converted(builder, numbers, vector):
+    """Return a vector of numbers of any kind as one of such floating-point numbers."""
     if isinstance(numbers.type.element, ir.IntType):  # unsigned, and narrow enough to be signed in 32 bits
         return builder.sitofp(builder.zext(numbers, ir.VectorType(ir.IntType(32), vector.count)), vector)
     if numbers.type == vector:
@@ -254,7 +257,7 @@ def load_row(typing_context, shape, M, i, j):
         array = RowAddresses(context, builder, signature.args[1], arguments[1])
         start = array.address(arguments[2], arguments[3])
         row = [_load_vector(builder, tile, array.vector(tile, start, v)) for v in range(tile.vectors)]
-        return _build(builder, context, tile, row * tile.rows)
+        return build(builder, context, tile, row * tile.rows)
 
     return tile_of(shape, M)(shape, M, types.intp, types.intp), generate
 
@@ -268,7 +271,7 @@ def load_column(typing_context, shape, M, i, j):
         matrix = RowAddresses(context, builder, signature.args[1], arguments[1])
         places = [matrix.address(builder.add(arguments[2], index(r)), arguments[3]) for r in range(tile.lanes)]
         column = _vector_of(builder, tile.vector, [builder.load(place) for place in places])
-        return _build(builder, context, tile, [column] * tile.rows)
+        return build(builder, context, tile, [column] * tile.rows)
 
     return tile_of(shape, M)(shape, M, types.intp, types.intp), generate
 
@@ -280,7 +283,7 @@ def store(typing_context, tile, M, i, j):
     def generate(context, builder, signature, arguments):
         tile = signature.args[0]
         matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
-        registers = _registers(builder, tile, arguments[0])
+        registers = registers_of(builder, tile, arguments[0])
         if isinstance(matrix, BlockAddresses):
             registers = _interleaved_blocks(builder, tile, registers)
         for register, place in zip(registers, matrix.registers(tile, *arguments[2:]), strict=True):
@@ -298,14 +301,14 @@ def stack(typing_context, tiles):
 
     def generate(context, builder, signature, arguments):
         parts = cgutils.unpack_tuple(builder, arguments[0])
-        return _build(builder, context, result, [r for part in parts for r in _registers(builder, one, part)])
+        return build(builder, context, result, [r for part in parts for r in registers_of(builder, one, part)])
 
     return result(tiles), generate
 
 
 def _first_column(builder, context, result, numbers):
     """Return a tile of one vector with these numbers, of LLVM, in its first column, and zeros in the others."""
-    return _build(builder, context, result, [_vector_of(builder, result.vector, [number]) for number in numbers])
+    return build(builder, context, result, [_vector_of(builder, result.vector, [number]) for number in numbers])
 
 
 @intrinsic
@@ -317,7 +320,7 @@ def as_column(typing_context, x):
     result = TileType(x.rows * x.lanes, 1, x.dtype)
 
     def generate(context, builder, signature, arguments):
-        numbers = [n for register in _registers(builder, x, arguments[0]) for n in _numbers(builder, register)]
+        numbers = [n for register in registers_of(builder, x, arguments[0]) for n in _numbers(builder, register)]
         return _first_column(builder, context, result, numbers)
 
     return result(x), generate
@@ -329,7 +332,7 @@ def first_of_rows(typing_context, x):
     result = TileType(x.rows, 1, x.dtype)
 
     def generate(context, builder, signature, arguments):
-        numbers = [_numbers(builder, register)[0] for register in _registers(builder, x, arguments[0])]
+        numbers = [_numbers(builder, register)[0] for register in registers_of(builder, x, arguments[0])]
         return _first_column(builder, context, result, numbers)
 
     return result(x), generate
@@ -348,7 +351,7 @@ def load_transposed(typing_context, M, i, j):
         matrix = RowAddresses(context, builder, signature.args[0], arguments[0])
         starts = [matrix.address(builder.add(arguments[1], index(r)), arguments[2]) for r in range(tile.lanes)]
         rows = [_load_vector(builder, tile, matrix.vector(tile, start, 0)) for start in starts]
-        return _build(builder, context, tile, _transposed(builder, rows))
+        return build(builder, context, tile, transposed(builder, rows))
 
     return TileType(lanes, 1, M.dtype)(M, types.intp, types.intp), generate
 
@@ -386,12 +389,12 @@ def fused(typing_context, x, y, z):
     def generate(context, builder, signature, arguments):
         tile = signature.return_type
         operands = [
-            _registers(builder, tile, value)
+            registers_of(builder, tile, value)
             if isinstance(kind, TileType)
             else [_splat(builder, tile.vector, value)] * tile.count
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        return _build(builder, context, tile, [_multiply_add(builder, *given) for given in zip(*operands, strict=True)])
+        return build(builder, context, tile, [_multiply_add(builder, *given) for given in zip(*operands, strict=True)])
 
     return x(x, *(kind if isinstance(kind, TileType) else x.dtype for kind in (y, z))), generate
 
@@ -430,12 +433,12 @@ def _define_operator(python_operator, operation):
 
     def generate(context, builder, signature, arguments):
         tile = signature.args[0]
-        x = _registers(builder, tile, arguments[0])
+        x = registers_of(builder, tile, arguments[0])
         if isinstance(signature.args[1], TileType):
-            y = _registers(builder, tile, arguments[1])
+            y = registers_of(builder, tile, arguments[1])
         else:
             y = [_splat(builder, tile.vector, arguments[1])] * tile.count
-        return _build(builder, context, tile, [operation(builder, p, q) for p, q in zip(x, y, strict=True)])
+        return build(builder, context, tile, [operation(builder, p, q) for p, q in zip(x, y, strict=True)])
 
     lower_builtin(python_operator, TileType, TileType)(generate)
     lower_builtin(python_operator, TileType, types.Float)(generate)
@@ -459,7 +462,7 @@ def _across_rows(operation):
         result = TileType(x.rows, 1, x.dtype, x.lanes)
 
         def generate(context, builder, signature, arguments):
-            registers = _registers(builder, x, arguments[0])
+            registers = registers_of(builder, x, arguments[0])
             totals = []
             for r in range(x.rows):
                 total, *rest = registers[r * x.vectors : (r + 1) * x.vectors]
@@ -472,7 +475,7 @@ def _across_rows(operation):
                     total = operation(builder, total, builder.shuffle_vector(total, total, mask))
                     distance //= 2
                 totals.append(total)
-            return _build(builder, context, result, totals)
+            return build(builder, context, result, totals)
 
         return result(x), generate
 
@@ -496,10 +499,10 @@ def keep_first(typing_context, x, count, fill):
         index = ir.VectorType(ir.IntType(64), tile.lanes)
         limit, filler = _splat(builder, index, count), _splat(builder, tile.vector, fill)
         kept = []
-        for n, register in enumerate(_registers(builder, tile, x)):
+        for n, register in enumerate(registers_of(builder, tile, x)):
             column = ir.Constant(index, [n % tile.vectors * tile.lanes + lane for lane in range(tile.lanes)])
             kept.append(builder.select(builder.icmp_signed("<", column, limit), register, filler))
-        return _build(builder, context, tile, kept)
+        return build(builder, context, tile, kept)
 
     return x(x, types.intp, x.dtype), generate
 
@@ -511,8 +514,8 @@ def _per_register(generate_one):
     def apply(typing_context, x):
         def generate(context, builder, signature, arguments):
             tile = signature.args[0]
-            registers = [generate_one(builder, tile, r) for r in _registers(builder, tile, arguments[0])]
-            return _build(builder, context, tile, registers)
+            registers = [generate_one(builder, tile, r) for r in registers_of(builder, tile, arguments[0])]
+            return build(builder, context, tile, registers)
 
         return x(x), generate
 
@@ -580,7 +583,7 @@ def nonzero_word(typing_context, M, i, j):
     def generate(context, builder, signature, arguments):
         kind = context.get_data_type(M.dtype)
         address = RowAddresses(context, builder, M, arguments[0]).address(*arguments[1:])
-        numbers = _load_many(builder, address, kind, 64)
+        numbers = load_many(builder, address, kind, 64)
         nothing = ir.Constant(numbers.type, None)
         if isinstance(kind, ir.IntType):
             differs = builder.icmp_unsigned("!=", numbers, nothing)

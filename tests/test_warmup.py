@@ -35,7 +35,7 @@ from contextlib import contextmanager
 from itertools import product
 import numpy as np
 from scipy import sparse
-from fastmlp import MLPClassifier, engine, predictor, warm
+from fastmlp import MLPClassifier, Trainer, engine, predictor, warm
 from fastmlp.kernels import gather, program
 from fastmlp.options import ACTIVATIONS
 
@@ -69,6 +69,9 @@ if sys.argv[1:] == ["fits"]:
             for few in (rows, rows[:1]):
                 model.predict_proba(few)
         MLPClassifier(100, **some, max_iter=1, batch_size=200).fit(random.random((600, 2000), "float32"), three)
+    images, solvers = random.integers(1, 256, (600, 300), dtype="uint8"), ({}, {"momentum": 0.9}, {"solver": "adam"})
+    for activation, hidden, solver in product(ACTIVATIONS, ((7,), (33, 20), (200,)), solvers):
+        Trainer(hidden, activation=activation, batch_size=100, epochs=1, **solver).fit(images, three)
 else:
     warm.warmup("float32", everything=sys.argv[1:] == ["everything"])
 print(*names, sep="\\n")

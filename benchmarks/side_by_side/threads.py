@@ -38,7 +38,7 @@ def run(given: Given) -> Section:
         f"Seconds of an epoch, {several(given.rounds)}; `1.80x (90%), peak 1.95x` is 1.8 times as fast as one thread, "
         "90% of what so many threads could gain, while multiply-adds back to back gained 1.95 times: processors run "
         "slower, and some share a core, when all are busy. Below, rows of the same shape without zeros and with those "
-        "of handwriting."
+        "of handwriting, as float32: bytes may be multiplied by a matrix unit, whether they are zero or not."
     )
     return section
 
@@ -67,7 +67,10 @@ def _peak(threads: int) -> str:
 
 def _zeros_row(section: Section, dense: Work, given: Given) -> list[str]:
     works = {"dense": dense, "zeros": replace(dense, dense=False)}
-    systems = (Resident(name, train, given.threads, system="fastmlp", work=work.name) for name, work in works.items())
+    systems = (
+        Resident(name, train, given.threads, system="fastmlp", work=work.name, floats=True)
+        for name, work in works.items()
+    )
     outcome = race(f"zeros: {works['zeros'].name}", systems, given)
     label = _label(dense) + section.note(outcome, f"zeros, {dense.name}")
     if not outcome.took_part(*works):

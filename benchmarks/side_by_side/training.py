@@ -5,7 +5,7 @@ epoch, which returns whether to train another, and returns its weights [(W (inpu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from suite.data import Data, load
@@ -19,9 +19,14 @@ LEAST_FLOP = 4e10
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
-def train(turns, threads: int, system: str, work: str) -> dict:
-    """Train in one of the systems; return what was trained on, the accuracy on the test rows and the peak memory."""
+def train(turns, threads: int, system: str, work: str, floats: bool = False) -> dict:
+    """Train in one of the systems; return what was trained on, the accuracy on the test rows and the peak memory.
+
+    floats: whether fastmlp gets rows as the others do, in the work's dtype and scaled
+    """
     data = load(WORK[work])
+    if floats:
+        data = replace(data, X_train=scaled(WORK[work], data), X_test=data.X_test * data.scale, scale=1.0)
     turns.laps = max(1, round(LEAST_FLOP / WORK[work].flop(len(data.y_train))))
     weights = TRAINED[system].train(WORK[work], data, threads, turns)
     peak = peak_bytes()

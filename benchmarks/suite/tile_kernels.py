@@ -123,7 +123,7 @@ def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     kind = gather.READ_IN_PLACE[X.dtype]
     order = np.random.default_rng(0).permutation(len(X))
     batch = new_matrices(1, (batch_size, layout.odd_lines(X.shape[1], dtype, layout.BLOCK)), dtype)
-    data = gather.rows_of(X, 1 / 255, dtype)
+    data = gather.rows_of(X, 1 / 255, dtype, gather.copy_rows)
     copy_rows, Selection = gather.copy_rows, getattr(gather, "Selection", None)
     if Selection is None:
         raise NotImplementedError("rows were gathered otherwise")

@@ -1,0 +1,123 @@
+"""Bytes times float32 on the matrix unit (kernels.amx): the products of a first layer whose rows are bytes.
+
+Weights, and gradients of weighted inputs, are split into three bfloat16 each as they are multiplied, in as many right
+operands; nobody else sees these. The results are those of ``matmul.affine`` and ``update.update``, but for rounding.
+"""
+
+import numpy as np
+
+from fastmlp.kernels.amx import (
+    DEPTH,
+    HAS_AMX,
+    PARTS,
+    SIDE,
+    add_products,
+    clear_sums,
+    load_sums,
+    start_unit,
+    stop_unit,
+    store_parts,
+    store_sums,
+)
+from fastmlp.kernels.byte_tiles import AT_ONCE, STRIP, tiles_of
+from fastmlp.kernels.jit import kernel, part
+from fastmlp.kernels.layout import Panel, round_up
+from fastmlp.kernels.matmul import finish
+from fastmlp.kernels.rules import descend
+from fastmlp.kernels.shape import Shape
+from fastmlp.kernels.tile import fused, load, load_row, zeros
+
+FEWEST_COLUMNS = 256
+"""Of rows; shorter ones gain nothing (measured: README)."""
+OF_PRODUCTS, OF_A_SPLIT = 0.25, 10.0  # the time of fused multiply-adds, of all rows and of one row (README)
+_ROW, _TWO_TILES, _FOUR_TILES = Shape(1, 1), Shape(2 * SIDE, 1), Shape(4 * SIDE, 1)
+
+
+def can_be_split(kind: np.dtype, columns: int, dtype) -> bool:
+    """Tell whether a network of a dtype may be trained so on rows of so many numbers of a kind."""
+    return HAS_AMX and kind == np.uint8 and np.dtype(dtype) == np.float32 and columns >= FEWEST_COLUMNS
+
+
+def split_time(rows: int) -> float:
+    """Return what share of the time of fused multiply-adds it takes, for minibatches of so many rows."""
+    return (OF_PRODUCTS * round_up(rows, DEPTH) + OF_A_SPLIT) / rows
+
+
+@part
+def _split(M, begin, end, j, S):
+    """Write ``M[begin:end, j : j + SIDE]`` to S as the parts of right operands, and zeros behind it."""
+    whole, s = begin + (end - begin) // DEPTH * DEPTH, 0
+    for first in range(begin, whole, DEPTH):
+        for pair in range(DEPTH // 2):
+            k = first + 2 * pair
+            store_parts(load(_ROW, M, k, j), load(_ROW, M, k + 1, j), S, s, pair)
+        s += PARTS
+    if whole < end:
+        for pair in range(DEPTH // 2):
+            k = whole + 2 * pair
+            low = load(_ROW, M, k, j) if k < end else zeros(_ROW, M)
+            high = load(_ROW, M, k + 1, j) if k + 1 < end else zeros(_ROW, M)
+            store_parts(low, high, S, s, pair)
+
+
+@part
+def _add(shape, sums, i, goes_on, X, x, step, S, count):
+    """``sums[i : i + shape.rows] = X S``, or ``+=`` if that goes on, of left operands x to x + count and more rows."""
+    if goes_on:
+        load_sums(shape, sums, i)
+    else:
+        clear_sums(shape)
+    for k in range(count):
+        add_products(shape, X, x + k, step, S, k * PARTS)
+    store_sums(shape, sums, i)
+
+
+@part
+def _multiply(sums, rows, goes_on, X, x, step, S, count):
+    """As ``_add``, for ``sums[:rows]``, and rows that fill up 2 or 4 tiles.
+
+    X: left operands, those of the next SIDE rows ``step`` behind; x: the first; count: how many side by side
+    """
+    for i in range(0, rows, STRIP):
+        if rows - i > 2 * SIDE:
+            _add(_FOUR_TILES, sums, i, goes_on, X, x + i // SIDE * step, step, S, count)
+        else:
+            _add(_TWO_TILES, sums, i, goes_on, X, x + i // SIDE * step, step, S, count)
+
+
+@kernel
+def affine_split(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """As ``matmul.affine``, of bytes; shape: some rows of one vector; first, begin: multiples of DEPTH.
+
+    Few right operands at a time are split and multiplied: the first cache holds them.
+    """
+    tiles = tiles_of(inputs)
+    start_unit()
+    for v in range(0, W.shape[1], SIDE):
+        for k in range(begin, end, AT_ONCE * DEPTH):
+            stop = min(k + AT_ONCE * DEPTH, end)
+            x, count = first // SIDE * tiles.wide + k // DEPTH, (stop - k + DEPTH - 1) // DEPTH
+            _split(W, k, stop, v, tiles.S)
+            _multiply(tiles.sums, last - first, k > begin, tiles.X, x, tiles.wide, tiles.S, count)
+        bias = load_row(shape, b, 0, v)
+        for i in range(first, last, shape.rows):
+            Z = fused(load(shape, tiles.sums, i - first, 0), tiles.scale[0, 0], bias)
+            finish(choice, Z, A, G, i, j + v)
+    stop_unit()
+
+
+@kernel
+def update_split(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update.update``, of bytes; shape: some rows of one vector; first: a multiple of DEPTH."""
+    tiles, count = tiles_of(inputs), (depth + DEPTH - 1) // DEPTH
+    start_unit()
+    for v in range(0, panel.width, SIDE):
+        columns = Panel(panel.buffer, panel.start + v, panel.rows, panel.width, panel.size)
+        _split(G, 0, depth, j + v, tiles.S)
+        for start in range(first, last, STRIP):
+            rows = min(STRIP, last - start)
+            _multiply(tiles.sums, rows, False, tiles.XT, start // SIDE * tiles.high, tiles.high, tiles.S, count)
+            for i in range(0, rows, shape.rows):
+                dW = load(shape, tiles.sums, i, 0) * tiles.scale[0, 0]
+                descend(rule, shape, dW, columns, start + i, descent)
+    stop_unit()

@@ -1,0 +1,178 @@
+"""Rows of bytes on the matrix unit: as the oracle, as exact as float32 is, the same bits for all numbers of threads."""
+
+import subprocess
+import sys
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import he_parameters, visit
+from test_trajectories import RULES, SEED, orders_of
+from tolerances import assert_close, assert_loss_close
+
+from fastmlp import DivergedError, Trainer
+from fastmlp.architecture import Architecture
+from fastmlp.kernels import rules
+from fastmlp.kernels.amx import HAS_AMX
+from fastmlp.kernels.inputs import VISIT_ALL, VISIT_SPLIT
+from fastmlp.sharing import sharing_of
+from fastmlp.stream import Stream
+from fastmlp.task import task_of
+from fastmlp.visiting import regime_for
+
+pytestmark = [
+    pytest.mark.skipif(not HAS_AMX, reason="this processor has no matrix unit (AMX), or this process may not use it"),
+    pytest.mark.usefixtures("nan_memory"),
+]
+SCALE = 1 / 256
+
+
+def rows_of_bytes(rows, inputs, classes=10):
+    random = np.random.default_rng([rows, inputs])
+    return random.integers(0, 256, (rows, inputs), dtype=np.uint8), random.permutation(np.arange(rows) % classes)
+
+
+def start_of(inputs, hidden, classes=10):
+    parameters = he_parameters(np.random.default_rng(0), (inputs, *hidden, classes))
+    return {name: value.astype(np.float32) for name, value in parameters.items()}
+
+
+def assert_same_training(X, y, hidden, batch_size, epochs=1, **options):
+    """Train twice, by fastmlp and by the oracle, and compare parameters and losses."""
+    start = start_of(X.shape[1], hidden, y.max() + 1)
+    options = {"batch_size": batch_size, "learning_rate": 0.02, "learning_rate_decay": 0.9, "l2": 0.01, **options}
+    trainer = Trainer(hidden, epochs=epochs, input_scale=SCALE, seed=SEED, threads=2, **options)
+    trainer.parameters = start
+    history = trainer.fit(X, y)
+    expected, losses = naive.train(start, X * SCALE, y, orders_of(len(X), epochs), **options)
+    terms = (len(hidden) + 1) * epochs * -(-len(X) // batch_size)
+    for name, parameter in trainer.parameters.items():
+        assert_close(parameter, expected[name], "trajectory", "float32", terms=terms)
+    for loss, exact in zip(history.loss, losses, strict=True):
+        assert_loss_close(loss, exact, "trajectory", "float32", magnitude=exact, terms=terms)
+
+
+def visiting_of(X, hidden, batch_size, dtype="float32"):
+    design = Architecture((X.shape[1], *hidden, 10), np.dtype(dtype))
+    return regime_for(X, design, batch_size, rules.SGD, 2).visiting
+
+
+def test_bytes_without_zeros_are_multiplied_so():
+    X, _ = rows_of_bytes(200, 300)
+    assert visiting_of(X, (50,), 128) == visiting_of(X, (10, 10), 32) == VISIT_SPLIT
+
+
+def test_what_is_not_multiplied_so():
+    X, _ = rows_of_bytes(200, 300)
+    assert visiting_of(X, (50,), 8) == visiting_of(X[:, :100], (50,), 128) == VISIT_ALL
+    assert visiting_of(X, (), 128) == visiting_of(X, (50,), 128, "float64") == VISIT_ALL
+    assert visiting_of(X.astype(np.float32), (50,), 128) == VISIT_ALL
+    X[np.random.default_rng(0).random(X.shape) < 0.97] = 0  # to skip zeros is quicker
+    assert visiting_of(X, (50,), 128) != VISIT_SPLIT
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+@pytest.mark.parametrize("hidden", [(33,), (130,), (40, 30, 20)], ids=str)
+def test_training_agrees_with_the_oracle(hidden, rule):
+    X, y = rows_of_bytes(300, 300)
+    assert visiting_of(X, hidden, 64) == VISIT_SPLIT
+    assert_same_training(X, y, hidden, 64, epochs=2, **rule)
+
+
+@settings(max_examples=40)
+@given(inputs=st.integers(1, 600), units=st.integers(1, 90), rows=st.integers(2, 140), batch_size=st.integers(1, 140))
+def test_rows_and_minibatches_of_any_length(inputs, units, rows, batch_size):
+    X, y = rows_of_bytes(rows, inputs, classes=2)
+    with pytest.MonkeyPatch.context() as patch:
+        visit(patch, VISIT_SPLIT)
+        assert_same_training(X, y, (units,), batch_size)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "hidden", "batch_size"), [(300, (130,), 100), (900, (20,), 32), (300, (64, 48), 100), (40, (20,), 200)]
+)
+def test_results_are_the_same_bits_for_any_number_of_threads(inputs, hidden, batch_size, monkeypatch):
+    # by units, by inputs, by units of two layers, and in parts
+    visit(monkeypatch, VISIT_SPLIT)
+    X, y = rows_of_bytes(430, inputs)
+
+    def bits(threads):
+        trainer = Trainer(hidden, batch_size=batch_size, epochs=2, input_scale=SCALE, threads=threads)
+        trainer.fit(X, y)
+        assert (trainer.threads_ > 1) == (threads > 1)
+        return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
+
+    alone = bits(1)
+    assert bits(2) == bits(3) == bits(5) == alone
+
+
+def test_all_ways_to_share_a_minibatch_are_among_these():
+    networks = ((300, 130, 10), 100), ((900, 20, 10), 32), ((40, 20, 10), 200)
+    ways = [sharing_of(sizes, batch_size, None, 2, halves=True) for sizes, batch_size in networks]
+    assert [(way.halves, way.parts) for way in ways] == [(False, 1), (True, 1), (False, 2)]
+
+
+@pytest.mark.parametrize("magnitude", [1e-20, 1.0, 1e20])
+def test_weights_count_with_all_their_digits(magnitude, monkeypatch):
+    # one byte of each row is 1: what comes out is a weight, which differs from what it is to be in its last digits
+    visit(monkeypatch, VISIT_SPLIT)
+    X, random = np.eye(320, dtype=np.uint8), np.random.default_rng(0)
+    W = (magnitude * random.uniform(1, 2, (320, 1)) * random.choice([-1, 1], (320, 1))).astype(np.float32)
+    y = (W * (1 + random.uniform(-1e-5, 1e-5, W.shape))).astype(np.float32)
+    trainer = Trainer((1,), activation="identity", task="regress", l2=0.0)
+    trainer.parameters = {"W1": W, "b1": np.zeros(1), "W2": np.ones((1, 1)), "b2": np.zeros(1)}
+    _, gradients = trainer.loss_and_gradients(X, y[:, 0])
+    np.testing.assert_allclose(gradients["W1"], (W - y) / 320, rtol=1e-6)
+
+
+def test_gradients_of_many_magnitudes_agree_with_the_oracle(monkeypatch):
+    visit(monkeypatch, VISIT_SPLIT)
+    X, y = rows_of_bytes(200, 300)
+    start = start_of(300, (40,))
+    start["W2"] *= np.logspace(-15, 0, 40, dtype=np.float32)[:, None]
+    trainer = Trainer((40,), input_scale=SCALE, l2=0.0)
+    trainer.parameters = start
+    _, gradients = trainer.loss_and_gradients(X, y)
+    expected = naive.gradients(start, X * SCALE, y)
+    for actual, exact in zip(gradients["W1"].T, expected["W1"].T, strict=True):
+        assert_close(actual, exact, "gradient", "float32", magnitude=abs(exact).max(), terms=2)
+
+
+def test_what_diverges_is_told():
+    X, y = rows_of_bytes(300, 300)
+    with pytest.raises(DivergedError, match="epoch 1"):
+        Trainer((40,), learning_rate=1e30, epochs=2).fit(X, y)
+
+
+def test_rows_on_a_disk():
+    X, y = rows_of_bytes(300, 300)
+    task, truth = task_of("classify", y, len(y))
+    rows = Stream(task, X.shape[1], X.dtype, 64)
+    rows.append(X, truth)
+    rows.finish()
+    streamed, whole = (Trainer((40,), batch_size=300, epochs=2, input_scale=SCALE) for _ in range(2))
+    assert streamed.fit_stream(rows).loss == pytest.approx(whole.fit(X, y).loss, rel=1e-6)
+    rows.close()
+
+
+SMALL_STACK = """
+import ctypes, numpy as np
+
+class Stack(ctypes.Structure):
+    _fields_ = [("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+
+memory = ctypes.create_string_buffer(4096)
+assert ctypes.CDLL(None).sigaltstack(ctypes.byref(Stack(ctypes.addressof(memory), 0, 4096)), None) == 0
+from fastmlp import Trainer
+from fastmlp.kernels.amx import HAS_AMX
+X = np.random.default_rng(0).integers(0, 256, (200, 300), dtype=np.uint8)
+Trainer((20,), epochs=1, input_scale=1 / 255).fit(X, X[:, 0] % 2)
+print(HAS_AMX)
+"""
+
+
+def test_a_process_that_may_not_use_the_unit_trains_without():
+    done = subprocess.run([sys.executable, "-c", SMALL_STACK], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "False"
