@@ -18,8 +18,8 @@ from fastmlp.kernels.views import line_of, matrix, matrix_of
 
 AT_ONCE = 4
 """How many right operands there is room for at least."""
-STRIP = 4 * SIDE
-"""Rows whose sums are added up at the same time."""
+STRIP, MOST_STRIPS = 4 * SIDE, 13
+"""Rows whose sums are added up at the same time; for how many such strips there is room."""
 
 _BYTES, _NUMBERS, _BFLOATS, _FLOATS = map(Choice, ("uint8", "int64", "uint16", "float32"))
 _OTHERS = 2  # tiles' worth of what else there is
@@ -46,7 +46,7 @@ def _tiles_of_operands(high, wide):
 
 
 def _rows_of_sums(high):
-    return max(STRIP, high * DEPTH)
+    return max(MOST_STRIPS * STRIP, high * DEPTH)
 
 
 _tiles_in_kernels, _sums_in_kernels = part(_tiles_of_operands), part(_rows_of_sums)

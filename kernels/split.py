@@ -5,6 +5,7 @@ operands; nobody else sees these. The results are those of ``matmul.affine`` and
 """
 
 import numpy as np
+from numba.extending import overload
 
 from fastmlp.kernels.amx import (
     DEPTH,
@@ -19,11 +20,11 @@ from fastmlp.kernels.amx import (
     store_parts,
     store_sums,
 )
-from fastmlp.kernels.byte_tiles import AT_ONCE, STRIP, tiles_of
+from fastmlp.kernels.byte_tiles import AT_ONCE, MOST_STRIPS, STRIP, tiles_of
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import Panel, round_up
 from fastmlp.kernels.matmul import finish
-from fastmlp.kernels.rules import descend
+from fastmlp.kernels.rules import ADAM, descend
 from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.tile import fused, load, load_row, zeros
 
@@ -106,16 +107,27 @@ def affine_split(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     stop_unit()
 
 
+def strips_at_once(rule):
+    """How many strips of weights get their sums before the rule is applied to them."""
+
+
+@overload(strips_at_once)
+def _strips_at_once(rule):
+    # what writes much holds up the tiles that are read after it; what writes little had better find its sums at hand
+    count = MOST_STRIPS if rule.choice is ADAM else 1
+    return lambda rule: count
+
+
 @kernel
 def update_split(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update.update``, of bytes; shape: some rows of one vector; first: a multiple of DEPTH."""
-    tiles, count = tiles_of(inputs), (depth + DEPTH - 1) // DEPTH
+    tiles, count, at_once = tiles_of(inputs), (depth + DEPTH - 1) // DEPTH, strips_at_once(rule) * STRIP
     start_unit()
     for v in range(0, panel.width, SIDE):
         columns = Panel(panel.buffer, panel.start + v, panel.rows, panel.width, panel.size)
         _split(G, 0, depth, j + v, tiles.S)
-        for start in range(first, last, STRIP):
-            rows = min(STRIP, last - start)
+        for start in range(first, last, at_once):
+            rows = min(at_once, last - start)
             _multiply(tiles.sums, rows, False, tiles.XT, start // SIDE * tiles.high, tiles.high, tiles.S, count)
             for i in range(0, rows, shape.rows):
                 dW = load(shape, tiles.sums, i, 0) * tiles.scale[0, 0]
