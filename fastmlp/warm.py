@@ -14,7 +14,7 @@ from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import program, rules
 from fastmlp.kernels.byte_tiles import copy_bytes
 from fastmlp.kernels.dropout import Dropout
-from fastmlp.kernels.gather import READ_IN_PLACE, copy_rows, rows_of
+from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
@@ -51,7 +51,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
             raise ValueError(f"dtypes must be of {', '.join(DTYPES)}, got {dtype!r}")
     for dtype in chosen:
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
-        dense = [rows_of(X, 1.0, dtype, copy_rows) for X in kinds]
+        dense = [rows_of(X, 1.0, dtype) for X in kinds]
         if VISIT_SPLIT in _kinds(dtype):
             rows_of(kinds[0], 1.0, dtype, copy_bytes)
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]

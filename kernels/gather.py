@@ -52,15 +52,6 @@ ROWS_TYPE = types.NamedTuple(
 )
 
 
-def rows_of(X: np.ndarray, scale: float, dtype, gather) -> Rows:
-    """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy; scale: a float.
-
-    gather: the kernel, ``copy_rows`` or another for such rows
-    """
-    address = gathering_address(gather, X.dtype, dtype)
-    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], scale, address)
-
-
 def read_only_bytes(array: np.ndarray) -> np.ndarray:
     """Return the bytes of a C-ordered array, without a copy."""
     data = np.frombuffer(array, _BYTE)
@@ -221,3 +212,12 @@ def copy_rows(kind, data, selection, inputs):
         if marks:
             for k in range(BLOCK):
                 mark_row(numbers, block[k], inputs, r + k, begin, end)
+
+
+def rows_of(X: np.ndarray, scale: float, dtype, gather=copy_rows) -> Rows:
+    """Describe a C-ordered matrix (N, D) of a kind that is READ_IN_PLACE, without a copy; scale: a float.
+
+    gather: the kernel that minibatches are gathered by
+    """
+    address = gathering_address(gather, X.dtype, dtype)
+    return Rows(read_only_bytes(X), NO_STARTS, NO_COLUMNS, X.shape[1], X.strides[0], scale, address)

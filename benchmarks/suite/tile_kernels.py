@@ -17,6 +17,11 @@ try:
 except ImportError:  # earlier commits have them beside the kernels
     rules = update
 
+try:
+    from fastmlp.kernels import amx, byte_tiles, split
+except ImportError:  # earlier commits do without the matrix unit
+    split = None
+
 from .data import strokes
 from .inside import Shape, aligned, in_blocks
 
@@ -46,19 +51,39 @@ def _matrix(random, dtype, rows, columns):
 def _mark(rows, inputs) -> None:
     """Set the bits of what is not zero in a minibatch, which are these rows."""
 
+    # earlier commits marked all columns
+    columns = (0, INPUTS) if "begin" in inspect.signature(zeros.mark_row.py_func).parameters else ()
+
     @numba.njit(nogil=True, error_model="numpy")
     def mark_rows(rows, inputs):
         for r in range(rows.shape[0]):
-            zeros.mark_row(rows, r, inputs, r)
+            zeros.mark_row(rows, r, inputs, r, *columns)
 
     mark_rows(rows, inputs)
     repeated(zeros.mark_groups, inputs=inputs, rows=BATCH, step=0)(1)
 
 
+def _tiles_of_bytes(dtype):
+    """Return a minibatch of random bytes for the matrix unit."""
+    if not amx.HAS_AMX or dtype != np.float32:
+        raise NotImplementedError("the matrix unit multiplies bytes by float32, where there is one")
+    X = np.random.default_rng(0).integers(1, 256, (BATCH, INPUTS), dtype=np.uint8)
+    tiles = zeros.Inputs(*(array[0] for array in byte_tiles.new_tiles(1, (BATCH, INPUTS), dtype)))
+    data = gather.rows_of(X, 1 / 255, dtype, byte_tiles.copy_bytes)
+    selection = gather.Selection(gather.NO_ORDER, 0, BATCH, 0, 0, INPUTS)
+    kind = gather.READ_IN_PLACE[X.dtype]
+    repeated(byte_tiles.copy_bytes, kind=kind, data=data, selection=selection, inputs=tiles)(1)
+    return tiles
+
+
+def _is_split(kernel) -> bool:
+    return split is not None and kernel in (split.affine_split, split.update_split)
+
+
 class Scene:
     """A minibatch, a panel of weights as wide as a tile and gradients, as they lie in an epoch's memory."""
 
-    def __init__(self, dtype, like_mnist=False):
+    def __init__(self, dtype, like_mnist=False, of_bytes=False):
         matrix = partial(_matrix, np.random.default_rng(0), dtype)
         vectors = max(layout.PANEL_EFFICIENCY)
         self.width, classes = vectors * layout.lanes(dtype), layout.odd_lines(CLASSES, dtype)
@@ -70,13 +95,15 @@ class Scene:
         self.inputs = zeros.Inputs(*(array[0] for array in zeros.new_bits(1, (BATCH, columns), dtype)))
         self.inputs.X[:, :INPUTS] = in_blocks(rows)
         _mark(rows, self.inputs)
+        if of_bytes:
+            self.inputs, self.shape = _tiles_of_bytes(dtype), layout.tile_shape(1)
         self.W, self.b = matrix(INPUTS, self.width), matrix(1, self.width)
         self.A, self.G = in_blocks(matrix(BATCH, self.width)), matrix(BATCH, layout.odd_lines(self.width, dtype))
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
 
 
 def _affine(kernel, dtype):
-    s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero)
+    s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero, of_bytes=_is_split(kernel))
     names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "choice": activation.RELU}
     names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "begin": 0, "end": INPUTS}
     names["ahead"] = getattr(gather, "NOTHING_AHEAD", None)  # rows that earlier commits asked for meanwhile
@@ -92,13 +119,19 @@ def _backprop(kernel, dtype):
 def _update(kernel, rule, dtype):
     if not hasattr(rules, rule):
         raise NotImplementedError(f"no rule {rule}")
-    s = Scene(dtype, like_mnist=kernel is update.update_nonzero)
+    s = Scene(dtype, like_mnist=kernel is update.update_nonzero, of_bytes=_is_split(kernel))
     slots = np.concatenate([s.W.reshape(-1), np.zeros(2 * s.W.size, dtype)])
     panel = layout.Panel(slots, 0, INPUTS, s.width, s.W.size)
     descent = rules.Descent(**{name: DESCENT[name] for name in rules.Descent._fields})
     names = {"inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(rules, rule)}
     names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": descent}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
+
+
+def _of_split(name: str):
+    if split is None:
+        raise NotImplementedError("no matrix unit was used")
+    return getattr(split, name)
 
 
 TILE_KERNELS = {
@@ -110,6 +143,9 @@ TILE_KERNELS = {
     "update_momentum": partial(_update, update.update, "MOMENTUM"),
     "update_adam": partial(_update, update.update, "ADAM"),
     "update_nonzero": partial(_update, update.update_nonzero, "SGD"),
+    "affine_split": lambda dtype: _affine(_of_split("affine_split"), dtype),
+    "update_split": lambda dtype: _update(_of_split("update_split"), "SGD", dtype),
+    "update_split_adam": lambda dtype: _update(_of_split("update_split"), "ADAM", dtype),
 }
 """Makers: dtype -> (run(times), floating-point operations of one time, zeros counted as any number)."""
 
@@ -123,7 +159,7 @@ def gather_run(X: np.ndarray, batch_size: int, dtype) -> Callable[[], None]:
     kind = gather.READ_IN_PLACE[X.dtype]
     order = np.random.default_rng(0).permutation(len(X))
     batch = new_matrices(1, (batch_size, layout.odd_lines(X.shape[1], dtype, layout.BLOCK)), dtype)
-    data = gather.rows_of(X, 1 / 255, dtype, gather.copy_rows)
+    data = gather.rows_of(X, 1 / 255, dtype)
     copy_rows, Selection = gather.copy_rows, getattr(gather, "Selection", None)
     if Selection is None:
         raise NotImplementedError("rows were gathered otherwise")
