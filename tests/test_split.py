@@ -81,6 +81,12 @@ def test_training_agrees_with_the_oracle(hidden, rule):
     assert_same_training(X, y, hidden, 64, epochs=2, **rule)
 
 
+@pytest.mark.parametrize("rule", ["sgd", "adam"])
+def test_more_rows_and_columns_than_are_summed_up_at_once(rule):
+    X, y = rows_of_bytes(1130, 900)
+    assert_same_training(X, y, (33,), 1100, epochs=2, **RULES[rule])
+
+
 @settings(max_examples=40)
 @given(inputs=st.integers(1, 600), units=st.integers(1, 90), rows=st.integers(2, 140), batch_size=st.integers(1, 140))
 def test_rows_and_minibatches_of_any_length(inputs, units, rows, batch_size):
