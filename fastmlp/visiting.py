@@ -44,7 +44,10 @@ def regime_for(
 
 
 def _may_split(X: Any, design: Architecture, dropout: Dropout) -> bool:
-    """Tell whether the matrix unit may multiply rows of the matrix X: where units are shared, by a hidden layer."""
+    """Tell whether the matrix unit may multiply rows of X (N, D): no input is dropped, and a hidden layer comes first.
+
+    Without one, threads share the rows of the scores, in ranges that need not be whole tiles.
+    """
     if X is None or is_sparse(X) or len(design.sizes) == 2 or dropout.inputs > 0:
         return False
     return bool(can_be_split(X.dtype, X.shape[1], design.dtype))
@@ -65,12 +68,11 @@ def to_visit(X: Any, units: int, rows: int = 0) -> tuple[Visiting, float | None]
 
 
 def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:
-    """Return what a first layer of so many units should visit of rows X (N, D) that minibatches of are dense.
-
-    And how long that takes beside visiting everything.
+    """Return what a first layer should visit of rows X (N, D) of dense minibatches, and that time over all inputs'.
 
     A sample of rows shows which share of the products would be left: forward, tiles of rows visit an input if one of
-    their rows is not zero there; updating, tiles of inputs visit a row likewise. Singly, each visits its own.
+    their rows is not zero there; updating, tiles of inputs visit a row likewise. Singly, each visits its own. units: of
+    that layer
     """
     count, inputs = X.shape
     if units < FEWEST_UNITS or count < GROUP:
@@ -87,7 +89,7 @@ def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:
 
 
 def _quickest(in_groups: float, singly: float) -> tuple[float, Choice]:
-    """Return what to visit, given how long groups and single visits take beside visiting everything."""
+    """Return the least time and what then is visited, given those of groups and single visits beside everything."""
     times = {EVERYTHING: WORTH_MARKING, NONZEROS: in_groups, SINGLES: singly}
     best = min(times, key=times.__getitem__)
     return times[best], best

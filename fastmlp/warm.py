@@ -53,7 +53,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         if VISIT_SPLIT in _kinds(dtype):
-            rows_of(kinds[0], 1.0, dtype, copy_bytes)
+            rows_of(np.zeros((1, 1), np.uint8), 1.0, dtype, copy_bytes)
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):
             rows = (sparse if engine.regime.visits_entries else dense)[0]

@@ -199,10 +199,8 @@ def load_pairs(typing_context, like, M, rows, k):
     tile = TileType(SIDE, 1, like.dtype)
 
     def generate(context, builder, signature, arguments):
-        matrix, numbers = (
-            RowAddresses(context, builder, M, arguments[1]),
-            RowAddresses(context, builder, rows, arguments[2]),
-        )
+        matrix = RowAddresses(context, builder, M, arguments[1])
+        numbers = RowAddresses(context, builder, rows, arguments[2])
         found = []
         for r in range(DEPTH):
             place = matrix.address(builder.load(numbers.address(index(0), index(r))), arguments[3])

@@ -46,9 +46,11 @@ def _tiles_of_operands(high, wide):
 
 
 def _rows_of_sums(high):
+    """Return for how many rows there is room for sums."""
     return max(MOST_STRIPS * STRIP, high * DEPTH)
 
 
+# both are asked for in Python, to make room, and in kernels
 _tiles_in_kernels, _sums_in_kernels = part(_tiles_of_operands), part(_rows_of_sums)
 
 
@@ -96,7 +98,7 @@ def _note_numbers(selection, r, last, numbers):
 
 
 @part
-def _ask_for_rows(rows, numbers, k):
+def _ask_for_column(rows, numbers, k):
     """Ask memory for the lines of ``rows[numbers, k]``."""
     for n in range(DEPTH):
         prefetch(rows, numbers[0, n], k)
@@ -121,7 +123,10 @@ def _store_pairs(pairs, tiles, r, k):
 
 @kernel
 def copy_bytes(kind, data, selection, inputs):
-    """As ``gather.copy_rows``, of bytes. What is left of the last squares is the last row again, and zeros."""
+    """As ``gather.copy_rows``, of bytes (N, D), unscaled, to X and XT of ``tiles_of(inputs)``, and the scale.
+
+    Rows that fill up the last square are the last row again, columns zeros: products may run over both.
+    """
     tiles, end = tiles_of(inputs), selection.end
     rows = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
     soon = matrix(tiles.numbers, _SOON * DEPTH, 1, DEPTH)
@@ -130,7 +135,7 @@ def copy_bytes(kind, data, selection, inputs):
         _note_numbers(selection, r, rows.shape[0] - 1, tiles.numbers)
         for k in range(selection.begin, end - SIDE + 1, SIDE):
             if k % line_of(rows) == 0:
-                _ask_for_rows(rows, soon, k)
+                _ask_for_column(rows, soon, k)
             _store_pairs(load_pairs(tiles.scale, rows, tiles.numbers, k), tiles, r, k)
         for k in range(end // SIDE * SIDE, (end + DEPTH - 1) // DEPTH * DEPTH, SIDE):
             _store_pairs(_pairs_at_the_edge(rows, tiles, k), tiles, r, k)

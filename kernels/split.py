@@ -4,6 +4,8 @@ Weights, and gradients of weighted inputs, are split into three bfloat16 each as
 operands; nobody else sees these. The results are those of ``matmul.affine`` and ``update.update``, but for rounding.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba.extending import overload
 
@@ -61,29 +63,36 @@ def _split(M, begin, end, j, S):
             store_parts(low, high, S, s, pair)
 
 
+class Left(NamedTuple):
+    """Left operands: ``count`` side by side, from tile x of X on, and those of the next SIDE rows ``step`` behind."""
+
+    X: np.ndarray  # (tiles, TILE) uint16
+    x: int
+    step: int
+    count: int
+
+
 @part
-def _add(shape, sums, i, goes_on, X, x, step, S, count):
-    """``sums[i : i + shape.rows] = X S``, or ``+=`` if that goes on, of left operands x to x + count and more rows."""
+def _add_to(shape, sums, i, left, S, goes_on):
+    """``sums[i : i + shape.rows] += L S`` for the left operands L of these rows; or ``=``, if it does not go on."""
     if goes_on:
         load_sums(shape, sums, i)
     else:
         clear_sums(shape)
-    for k in range(count):
-        add_products(shape, X, x + k, step, S, k * PARTS)
+    x = left.x + i // SIDE * left.step
+    for k in range(left.count):
+        add_products(shape, left.X, x + k, left.step, S, k * PARTS)
     store_sums(shape, sums, i)
 
 
 @part
-def _multiply(sums, rows, goes_on, X, x, step, S, count):
-    """As ``_add``, for ``sums[:rows]``, and rows that fill up 2 or 4 tiles.
-
-    X: left operands, those of the next SIDE rows ``step`` behind; x: the first; count: how many side by side
-    """
+def _multiply(sums, rows, left, S, goes_on):
+    """As ``_add_to``, for ``sums[:rows]`` (rows, SIDE), and what fills up the last 2 or 4 tiles."""
     for i in range(0, rows, STRIP):
         if rows - i > 2 * SIDE:
-            _add(_FOUR_TILES, sums, i, goes_on, X, x + i // SIDE * step, step, S, count)
+            _add_to(_FOUR_TILES, sums, i, left, S, goes_on)
         else:
-            _add(_TWO_TILES, sums, i, goes_on, X, x + i // SIDE * step, step, S, count)
+            _add_to(_TWO_TILES, sums, i, left, S, goes_on)
 
 
 @kernel
@@ -99,7 +108,7 @@ def affine_split(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
             stop = min(k + AT_ONCE * DEPTH, end)
             x, count = first // SIDE * tiles.wide + k // DEPTH, (stop - k + DEPTH - 1) // DEPTH
             _split(W, k, stop, v, tiles.S)
-            _multiply(tiles.sums, last - first, k > begin, tiles.X, x, tiles.wide, tiles.S, count)
+            _multiply(tiles.sums, last - first, Left(tiles.X, x, tiles.wide, count), tiles.S, k > begin)
         bias = load_row(shape, b, 0, v)
         for i in range(first, last, shape.rows):
             Z = fused(load(shape, tiles.sums, i - first, 0), tiles.scale[0, 0], bias)
@@ -127,8 +136,8 @@ def update_split(shape, rule, inputs, G, j, panel, first, last, depth, descent):
         columns = Panel(panel.buffer, panel.start + v, panel.rows, panel.width, panel.size)
         _split(G, 0, depth, j + v, tiles.S)
         for start in range(first, last, at_once):
-            rows = min(at_once, last - start)
-            _multiply(tiles.sums, rows, False, tiles.XT, start // SIDE * tiles.high, tiles.high, tiles.S, count)
+            rows, x = min(at_once, last - start), start // SIDE * tiles.high
+            _multiply(tiles.sums, rows, Left(tiles.XT, x, tiles.high, count), tiles.S, False)
             for i in range(0, rows, shape.rows):
                 dW = load(shape, tiles.sums, i, 0) * tiles.scale[0, 0]
                 descend(rule, shape, dW, columns, start + i, descent)
