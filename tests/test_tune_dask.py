@@ -117,7 +117,8 @@ def test_pruning(address):
         assert trial.values == same.values[: len(trial.values)]
 
 
-def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(address, monkeypatch, caplog):
+@pytest.mark.parametrize("error", [CancelledError, distributed.comm.CommClosedError])
+def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(address, monkeypatch, caplog, error):
     pressed, ended = [], []
     result_of = distributed.Future._result
 
@@ -127,7 +128,7 @@ def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(address, monkeypatch,
         finally:  # with a result, or cancelled itself
             if pressed:
                 ended.append(future.key)
-                raise CancelledError(future.key)
+                raise error(future.key)
 
     def press(trial):
         if not pressed:

@@ -41,7 +41,7 @@ def cluster(address: str, problem: Problem, jobs: int | None) -> Iterator[Worker
 
     with ExitStack() as opened:
         opened.enter_context(_quiet("distributed.client", "distributed.scheduler"))
-        opened.enter_context(_cancelling_is_no_error())
+        opened.enter_context(_ending_early_is_no_error())
         if address == LOCAL:
             address = opened.enter_context(_processes(thread_limit(jobs))).scheduler_address
         # Pruning may wait for the study's disk: not in the thread in which Dask hears from the scheduler
@@ -71,11 +71,15 @@ def _quiet(*names: str) -> Iterator[None]:
 
 
 @contextmanager
-def _cancelling_is_no_error() -> Iterator[None]:
-    """Say nothing of a trial that ends just as it is cancelled: Dask's executor expects either, and Tornado logs it."""
+def _ending_early_is_no_error() -> Iterator[None]:
+    """Say nothing of a trial that ends just as it is cancelled, or whose result is under way when the client closes.
+
+    Dask's executor expects neither, and Tornado logs what it raises.
+    """
+    from distributed.comm import CommClosedError
 
     def is_an_error(record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], CancelledError))
+        return not (record.exc_info and isinstance(record.exc_info[1], (CancelledError, CommClosedError)))
 
     logger = logging.getLogger("tornado.application")
     logger.addFilter(is_an_error)
