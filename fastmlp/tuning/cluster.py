@@ -184,8 +184,11 @@ def _once_an_epoch(judge: Judge) -> Judge:
 
 
 def dask_setup(worker: Any) -> None:
-    """Leave Ctrl-C to who searches: Dask calls this in each process that ``_processes`` starts."""
+    """Leave Ctrl-C and losses to who searches: Dask calls this in each process that ``_processes`` starts."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A search that ends early closes its processes while they train, and they say so; whoever runs out of memory must
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    logging.getLogger("distributed.worker.memory").setLevel(logging.WARNING)
 
 
 _ended: dict[str, str] = {}  # how trials are to end, by their names
