@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastmlp.architecture import Architecture
 from fastmlp.compiling import compiled_epoch, epoch_compiled_aside
 from fastmlp.crew import Crew
-from fastmlp.kernels import byte_tiles, layout, program, rules, sparse, team, zeros
+from fastmlp.kernels import layout, program, rules, sparse, team, zeros
 from fastmlp.kernels.activation import padding_bias
 from fastmlp.kernels.buffers import aligned
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
@@ -22,6 +22,7 @@ from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Inputs
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
+from fastmlp.kernels.split import WAYS
 from fastmlp.kernels.step import Workspace, network_of, new_workspace, workspace_of_some
 from fastmlp.kernels.targets import Targets
 from fastmlp.pace import Pace
@@ -243,7 +244,7 @@ class Engine:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
             inputs = sparse.new_lists(members, plan.batch_rows, rows.inputs, entries, self.dtype)
         else:
-            new = _new_minibatches(regime.visiting)
+            new = _new_minibatches(regime.visiting, self.dtype)
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         squares = self._sharing.sums if regime.squares else 0
         work = new_workspace(plan, members, inputs, squares, regime.clips, self.parts)
@@ -251,10 +252,13 @@ class Engine:
         return {members: work, **of_some}
 
 
-def _new_minibatches(visiting: Visiting) -> Callable[..., Inputs]:
+def _new_minibatches(visiting: Visiting, dtype: np.dtype[np.floating]) -> Callable[..., Inputs]:
     """Return what makes memory for dense minibatches of which so much is visited."""
-    new: Callable[..., Inputs] = zeros.new_bits if visiting.leaves_out_zeros else new_matrices
-    return byte_tiles.new_tiles if visiting == VISIT_SPLIT else new
+    if visiting == VISIT_SPLIT:
+        new: Callable[..., Inputs] = WAYS[dtype].new_tiles
+    else:
+        new = zeros.new_bits if visiting.leaves_out_zeros else new_matrices
+    return new
 
 
 @lru_cache(maxsize=128)

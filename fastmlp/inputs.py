@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.kernels.byte_tiles import copy_bytes
 from fastmlp.kernels.gather import READ_IN_PLACE, Rows, copy_rows, rows_of
 from fastmlp.kernels.inputs import VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.sparse import sparse_rows_of
+from fastmlp.kernels.split import WAYS
 from fastmlp.threads import thread_limit
 
 NUMBERS_PER_CHECK = 1 << 20
@@ -58,7 +58,7 @@ def rows_of_matrix(matrix: Any, scale: float, dtype: Any, visiting: Visiting | N
     """
     if is_sparse(matrix):
         return sparse_rows_of(matrix, scale, dtype, spread=visiting not in (None, VISIT_ENTRIES))
-    return rows_of(matrix, scale, dtype, copy_bytes if visiting == VISIT_SPLIT else copy_rows)
+    return rows_of(matrix, scale, dtype, WAYS[np.dtype(dtype)].copy if visiting == VISIT_SPLIT else copy_rows)
 
 
 def _is_readable_matrix(X: object, columns: int) -> bool:

@@ -37,34 +37,36 @@ def regime_for(
     threads: as they were asked for; squares: whether losses should hold the squares of weights, which they do if a
     step looks at all weights; others: what else there is to say of a Regime
     """
-    may_split = _may_split(X, design, others.get("dropout", NO_DROPOUT))
-    visiting, visited = to_visit(X, design.sizes[1], batch_size if may_split else 0)
+    time_on_unit = _time_on_unit(X, batch_size, design, others.get("dropout", NO_DROPOUT))
+    visiting, visited = to_visit(X, design.sizes[1], time_on_unit)
     looks_at_all = visiting != VISIT_ENTRIES or others.get("clip_norm", math.inf) < math.inf
     return Regime(batch_size, rule, thread_limit(threads), visiting, visited, squares and looks_at_all, **others)
 
 
-def _may_split(X: Any, design: Architecture, dropout: Dropout) -> bool:
-    """Tell whether the matrix unit may multiply rows of X (N, D): no input is dropped, and a hidden layer comes first.
+def _time_on_unit(X: Any, batch_size: int, design: Architecture, dropout: Dropout) -> float:
+    """Return what share of the time of visiting all inputs of X (N, D) the matrix unit takes, infinity if it may not.
 
-    Without one, threads share the rows of the scores, in ranges that need not be whole tiles.
+    No input may be dropped, and a hidden layer must come first: without one, threads share the rows of the scores, in
+    ranges that need not be whole tiles.
     """
     if X is None or is_sparse(X) or len(design.sizes) == 2 or dropout.inputs > 0:
-        return False
-    return bool(can_be_split(X.dtype, X.shape[1], design.dtype))
+        return math.inf
+    may_split = can_be_split(X.dtype, X.shape[1], batch_size)
+    return split_time(batch_size, design.dtype) if may_split else math.inf
 
 
-def to_visit(X: Any, units: int, rows: int = 0) -> tuple[Visiting, float | None]:
+def to_visit(X: Any, units: int, time_on_unit: float = math.inf) -> tuple[Visiting, float | None]:
     """Return what a first layer of so many units should visit of the matrix X, and how many numbers of a row that is.
 
-    None stands for all of them. X may be None: there is no data yet. rows: how many a minibatch has that the matrix
-    unit can multiply (``fastmlp.kernels.split``), 0 where it cannot
+    None stands for all of them. X may be None: there is no data yet. time_on_unit: that of the matrix unit
+    (``fastmlp.kernels.split``) beside that of visiting all inputs
     """
     if is_sparse(X) and X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1]:
         return VISIT_ENTRIES, X.nnz / X.shape[0]
     if X is None:
         return VISIT_ALL, None
     visiting, time = _to_visit_of_dense(X, units)
-    return VISIT_SPLIT if rows and split_time(rows) < time else visiting, None
+    return VISIT_SPLIT if time_on_unit < time else visiting, None
 
 
 def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:

@@ -12,13 +12,12 @@ from scipy.sparse import csr_array
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import program, rules
-from fastmlp.kernels.byte_tiles import copy_bytes
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
-from fastmlp.kernels.split import FEWEST_COLUMNS, can_be_split
+from fastmlp.kernels.split import FEWEST_COLUMNS, WAYS, can_be_split
 from fastmlp.kernels.update import MOST_ROWS
 from fastmlp.kernels.zeros import single_visit
 from fastmlp.options import ACTIVATIONS, DTYPES
@@ -26,9 +25,9 @@ from fastmlp.options import ACTIVATIONS, DTYPES
 _WAYS_TO_SKIP = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
 
 
-def _kinds(dtype: str) -> list[Visiting]:
-    """Return what first layers may visit in networks of a dtype."""
-    split = [VISIT_SPLIT] if can_be_split(np.dtype(np.uint8), FEWEST_COLUMNS, dtype) else []
+def _kinds() -> list[Visiting]:
+    """Return what first layers may visit."""
+    split = [VISIT_SPLIT] if can_be_split(np.dtype(np.uint8), FEWEST_COLUMNS, 1) else []
     return [VISIT_ALL, VISIT_ENTRIES, *(Visiting(kind, kind) for kind in _WAYS_TO_SKIP), *split]
 
 
@@ -52,8 +51,8 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
     for dtype in chosen:
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
-        if VISIT_SPLIT in _kinds(dtype):
-            rows_of(np.zeros((1, 1), np.uint8), 1.0, dtype, copy_bytes)
+        if VISIT_SPLIT in _kinds():
+            rows_of(np.zeros((1, 1), np.uint8), 1.0, dtype, WAYS[np.dtype(dtype)].copy)
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):
             rows = (sparse if engine.regime.visits_entries else dense)[0]
@@ -75,7 +74,7 @@ def _compile_for_larger_minibatches(engine: Engine) -> None:
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     """Yield networks that between them need every kernel: a network for each that depends on what differs."""
-    for rule, units, visiting in product(rules.SLOTS, _units(dtype), _kinds(dtype)):
+    for rule, units, visiting in product(rules.SLOTS, _units(dtype), _kinds()):
         plain = Regime(1, rule, 1, visiting, squares=visiting != VISIT_ENTRIES)
         yield from _networks(dtype, units, plain)
         if everything and rule is not rules.ACCUMULATE:
@@ -83,7 +82,7 @@ def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     for loss in program.LOSSES:
         yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, rules.SGD, 1))
     others = [name for name in ACTIVATIONS if everything and name != "relu"]
-    for name, units, visiting in product(others, _units(dtype), _kinds(dtype)):
+    for name, units, visiting in product(others, _units(dtype), _kinds()):
         yield from _networks(dtype, units, Regime(1, rules.SGD, 1, visiting), name)
 
 

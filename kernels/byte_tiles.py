@@ -1,29 +1,27 @@
 """A minibatch of bytes as the matrix unit reads it (kernels.amx): as tiles of rows for X W, and of columns for X^T G.
 
-Both are of bfloat16, which bytes are exactly. What they are scaled by is a factor of the sums.
+They stay bytes, for products with digits (kernels.digits). What they are scaled by is a factor of the sums.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.kernels.amx import DEPTH, PARTS, SIDE, TILE, load_pairs, store_columns, store_rows
-from fastmlp.kernels.gather import row_number, row_soon
+from fastmlp.kernels.amx import SIDE
+from fastmlp.kernels.digits import DEPTH, DIGITS, TILE, copy_row, transpose_tiles
+from fastmlp.kernels.gather import HERE, SOON, note_numbers
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
 from fastmlp.kernels.prefetch import prefetch
 from fastmlp.kernels.shape import BLOCK
-from fastmlp.kernels.views import line_of, matrix, matrix_of
+from fastmlp.kernels.views import matrix_of
 
-AT_ONCE = 4
-"""How many right operands there is room for at least."""
-STRIP, MOST_STRIPS = 4 * SIDE, 13
-"""Rows whose sums are added up at the same time; for how many such strips there is room."""
+STRIP = 2 * SIDE
+"""Rows whose sums are added up at the same time: of all digits 16 KiB, which the first cache holds beside operands."""
 
-_BYTES, _NUMBERS, _BFLOATS, _FLOATS = map(Choice, ("uint8", "int64", "uint16", "float32"))
+_BYTES, _NUMBERS, _SUMS, _FLOATS = map(Choice, ("uint8", "int64", "int32", "float64"))
 _OTHERS = 2  # tiles' worth of what else there is
-_HERE, _SOON, _EDGE = range(3)  # rows of numbers
 
 
 class Tiles(NamedTuple):
@@ -31,36 +29,29 @@ class Tiles(NamedTuple):
 
     high: int
     wide: int
-    scale: np.ndarray  # (1, 1) float32
-    numbers: np.ndarray  # (3, DEPTH) int64: of rows that are gathered, of rows that are asked for, and 0, 1, 2 ...
-    edge: np.ndarray  # (DEPTH, SIDE) uint8: what is left of the gathered rows, filled up
-    X: np.ndarray  # (2 high * wide, TILE) uint16: of rows, those of the first SIDE rows first
-    XT: np.ndarray  # (2 wide * high, TILE) uint16: of columns, those of the first SIDE columns first
-    S: np.ndarray  # (tiles, TILE) uint16: right operands
-    sums: np.ndarray  # (rows, SIDE) float32
+    scale: np.ndarray  # (1, 1) float64
+    worth: np.ndarray  # (1, SIDE) float64: what 1 as the first digit of right operands stands for
+    numbers: np.ndarray  # (2, DEPTH) int64: of rows that are gathered, and of rows that are asked for
+    X: np.ndarray  # (4 high * wide, TILE) uint8: of rows, those of the first SIDE rows first
+    XT: np.ndarray  # (4 wide * high, TILE) uint8: of columns, those of the first SIDE columns first
+    S: np.ndarray  # (tiles, TILE) uint8: right operands
+    sums: np.ndarray  # (DIGITS * STRIP, SIDE) int32: of a strip, digit after digit
 
 
 def _tiles_of_operands(high, wide):
     """Return how many tiles X and XT have, each, and how many S."""
-    return 2 * high * wide, PARTS * max(AT_ONCE, high)
+    return DEPTH // SIDE * high * wide, DIGITS * max(high, wide)
 
 
-def _rows_of_sums(high):
-    """Return for how many rows there is room for sums."""
-    return max(MOST_STRIPS * STRIP, high * DEPTH)
-
-
-# both are asked for in Python, to make room, and in kernels
-_tiles_in_kernels, _sums_in_kernels = part(_tiles_of_operands), part(_rows_of_sums)
+_tiles_in_kernels = part(_tiles_of_operands)  # asked for in Python, to make room, and in kernels
 
 
 def new_tiles(members: int, shape: tuple[int, int], dtype) -> Inputs:
-    """Return memory for minibatches of bytes, for each member of a team; dtype: float32."""
+    """Return memory for minibatches of bytes, for each member of a team."""
 
     def bytes_for_tiles(rows: int, columns: int) -> int:
-        high, wide = ceil_div(rows, DEPTH), ceil_div(columns, DEPTH)
-        squares, right = _tiles_of_operands(high, wide)
-        return 2 * TILE * (_OTHERS + 2 * squares + right) + 4 * SIDE * _rows_of_sums(high)
+        left, right = _tiles_of_operands(ceil_div(rows, DEPTH), ceil_div(columns, DEPTH))
+        return TILE * (_OTHERS + 2 * left + right) + 4 * SIDE * DIGITS * STRIP
 
     return new_inputs(members, shape, dtype, bytes_for_tiles)
 
@@ -70,72 +61,47 @@ def tiles_of(inputs):
     """Return the tiles of a minibatch, views of ``inputs.visits``."""
     memory, rows, columns = inputs.visits, inputs.X.shape[0] * BLOCK, inputs.X.shape[1]
     high, wide = (rows + DEPTH - 1) // DEPTH, (columns + DEPTH - 1) // DEPTH
-    squares, right = _tiles_in_kernels(high, wide)
-    behind = _OTHERS + 2 * squares
+    left, right = _tiles_in_kernels(high, wide)
+    first = _OTHERS * TILE
     return Tiles(
         high,
         wide,
         matrix_of(_FLOATS, memory, 0, 1, 1),
-        matrix_of(_NUMBERS, memory, 8, 3, DEPTH),
-        matrix_of(_BYTES, memory, 2 * TILE, DEPTH, SIDE),
-        matrix_of(_BFLOATS, memory, _OTHERS * TILE, squares, TILE),
-        matrix_of(_BFLOATS, memory, (_OTHERS + squares) * TILE, squares, TILE),
-        matrix_of(_BFLOATS, memory, behind * TILE, right, TILE),
-        matrix_of(_FLOATS, memory, (behind + right) * TILE // 2, _sums_in_kernels(high), SIDE),
+        matrix_of(_FLOATS, memory, SIDE, 1, SIDE),
+        matrix_of(_NUMBERS, memory, TILE // 8, 2, DEPTH),
+        matrix_of(_BYTES, memory, first, left, TILE),
+        matrix_of(_BYTES, memory, first + left * TILE, left, TILE),
+        matrix_of(_BYTES, memory, first + 2 * left * TILE, right, TILE),
+        matrix_of(_SUMS, memory, (first + (2 * left + right) * TILE) // 4, DIGITS * STRIP, SIDE),
     )
 
 
 @part
-def _note_numbers(selection, r, last, numbers):
-    """Write down the numbers of DEPTH selected rows from the r-th on, and of as many after these.
+def _copy_square(rows, tiles, r, k, high, wide):
+    """Write what is gathered next to tiles, rows from the r-th on, columns k to k + wide.
 
-    Beyond the last it is the last again. last: the number of rows in all, less one
+    Its first ``high`` rows; what is left of the square is 0.
     """
+    mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(DEPTH - wide)
+    first = r // SIDE * tiles.wide + k // DEPTH
     for n in range(DEPTH):
-        numbers[_HERE, n] = row_number(selection.order, selection.first + min(r + n, selection.count - 1))
-        numbers[_SOON, n] = row_soon(selection, r + DEPTH + n, last)
-        numbers[_EDGE, n] = n
-
-
-@part
-def _ask_for_column(rows, numbers, k):
-    """Ask memory for the lines of ``rows[numbers, k]``."""
-    for n in range(DEPTH):
-        prefetch(rows, numbers[0, n], k)
-
-
-@part
-def _pairs_at_the_edge(rows, tiles, k):
-    """Return the pairs of the gathered rows from column k on, fewer than SIDE, followed by zeros."""
-    for r in range(DEPTH):
-        row = tiles.numbers[_HERE, r]
-        for n in range(SIDE):
-            tiles.edge[r, n] = rows[row, k + n] if k + n < rows.shape[1] else 0
-    return load_pairs(tiles.scale, tiles.edge, matrix(tiles.numbers, _EDGE * DEPTH, 1, DEPTH), 0)
-
-
-@part
-def _store_pairs(pairs, tiles, r, k):
-    """Write DEPTH rows from the r-th on, columns k to k + SIDE, to their tiles."""
-    store_rows(pairs, tiles.X, r // SIDE * tiles.wide + k // DEPTH, tiles.wide, k % DEPTH)
-    store_columns(pairs, tiles.XT, k // SIDE * tiles.high + r // DEPTH)
+        prefetch(rows, tiles.numbers[SOON, n], k)
+        tile = first + n // SIDE * tiles.wide
+        copy_row(rows, tiles.numbers[HERE, n], k, mask if n < high else np.uint64(0), tiles.X, tile, n % SIDE)
+    for c in range(0, wide, SIDE):
+        transpose_tiles(tiles.X, first, tiles.wide, c, tiles.XT, (k + c) // SIDE * tiles.high + r // DEPTH)
 
 
 @kernel
 def copy_bytes(kind, data, selection, inputs):
     """As ``gather.copy_rows``, of bytes (N, D), unscaled, to X and XT of ``tiles_of(inputs)``, and the scale.
 
-    Rows that fill up the last square are the last row again, columns zeros: products may run over both.
+    What is left of the last squares is 0: right operands may hold anything there.
     """
     tiles, end = tiles_of(inputs), selection.end
     rows = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
-    soon = matrix(tiles.numbers, _SOON * DEPTH, 1, DEPTH)
     tiles.scale[0, 0] = data.scale
     for r in range(0, selection.count, DEPTH):
-        _note_numbers(selection, r, rows.shape[0] - 1, tiles.numbers)
-        for k in range(selection.begin, end - SIDE + 1, SIDE):
-            if k % line_of(rows) == 0:
-                _ask_for_column(rows, soon, k)
-            _store_pairs(load_pairs(tiles.scale, rows, tiles.numbers, k), tiles, r, k)
-        for k in range(end // SIDE * SIDE, (end + DEPTH - 1) // DEPTH * DEPTH, SIDE):
-            _store_pairs(_pairs_at_the_edge(rows, tiles, k), tiles, r, k)
+        note_numbers(selection, r, rows.shape[0] - 1, tiles.numbers)
+        for k in range(selection.begin, end, DEPTH):
+            _copy_square(rows, tiles, r, k, selection.count - r, min(DEPTH, end - k))

@@ -27,6 +27,7 @@ _ORDER = types.Array(types.int64, 1, "C")
 _INT = types.intp
 BYTES_AHEAD = 4096
 """How far ahead of a row others are asked for: they come while so much is gathered."""
+HERE, SOON = range(2)
 NO_ORDER, NO_STARTS, NO_COLUMNS = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32)
 NO_COLUMNS.flags.writeable = False
 
@@ -123,6 +124,18 @@ def ask_for_rows(M, first, last, columns):
 def row_number(order, i):
     """Return the i-th row to visit; an empty order stands for 0, 1, 2 ..."""
     return order[i] if order.size else i
+
+
+@part
+def note_numbers(selection, r, last, numbers):
+    """Write down the numbers of selected rows from the r-th on, in row HERE, and of as many after these in row SOON.
+
+    Beyond the last it is the last again. last: the number of rows in all, less one; numbers: (2, rows) int64
+    """
+    count = numbers.shape[1]
+    for n in range(count):
+        numbers[HERE, n] = row_number(selection.order, selection.first + min(r + n, selection.count - 1))
+        numbers[SOON, n] = row_soon(selection, r + count + n, last)
 
 
 @part

@@ -35,7 +35,7 @@ class Inputs(NamedTuple):
     """Inputs of a layer: X in blocks, and bytes in which a kind of visiting keeps what it visits.
 
     ``zeros`` keeps bits there, set where X is not zero. ``sparse`` keeps lists of entries, and in X, as a single row,
-    their values. ``byte_tiles`` keeps all there, and nothing in X. Whoever visits everything needs no such bytes.
+    their values. The tiles of ``split`` are there, and nothing is in X. Whoever visits everything needs no such bytes.
     """
 
     X: np.ndarray  # (blocks, columns, rows of a block)

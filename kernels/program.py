@@ -41,7 +41,7 @@ from fastmlp.kernels.shape import Shape
 from fastmlp.kernels.singles import affine_singles, update_singles
 from fastmlp.kernels.softmax_nll import ABREAST, probabilities, softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
-from fastmlp.kernels.split import affine_split, update_split
+from fastmlp.kernels.split import WAYS
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.untouched import catch_up, make_up_panel, pass_step
 from fastmlp.kernels.update import (
@@ -72,14 +72,12 @@ _FORWARD = {
     NONZEROS: affine_nonzero,
     SINGLES: affine_singles,
     ENTRIES: affine_entries,
-    SPLIT: affine_split,
 }
 _UPDATE = {
     EVERYTHING: update,
     NONZEROS: update_nonzero,
     SINGLES: update_singles,
     ENTRIES: update_entries,
-    SPLIT: update_split,
 }
 
 
@@ -211,7 +209,10 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
     """Return the kernels of a panel of so many vectors."""
     M, P, I = matrix_type(dtype), _panel(dtype), inputs_type(dtype)
     visiting, rule = _visiting_of_panel(chosen, vectors, place), _rule_of_tiles(chosen)
-    forward, backward = _FORWARD[visiting.forward], _UPDATE[visiting.update]
+    if visiting == VISIT_SPLIT:
+        forward, backward = WAYS[dtype].affine, WAYS[dtype].update
+    else:
+        forward, backward = _FORWARD[visiting.forward], _UPDATE[visiting.update]
     if place.is_lone and visiting == VISIT_ALL:
         forward, backward = affine_lone, update_lone
     elif large and visiting.update is EVERYTHING:

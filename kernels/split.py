@@ -1,144 +1,54 @@
-"""Bytes times float32 on the matrix unit (kernels.amx): the products of a first layer whose rows are bytes.
+"""The products of a first layer whose rows are bytes, on the matrix unit (kernels.amx).
 
-Weights, and gradients of weighted inputs, are split into three bfloat16 each as they are multiplied, in as many right
-operands; nobody else sees these. The results are those of ``matmul.affine`` and ``update.update``, but for rounding.
+Weights, and gradients of weighted inputs, are split as they are multiplied, into what the unit takes; nobody else sees
+these. The results are those of ``matmul.affine`` and ``update.update``, but for rounding.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
 
-from fastmlp.kernels.amx import (
-    DEPTH,
-    HAS_AMX,
-    PARTS,
-    SIDE,
-    add_products,
-    clear_sums,
-    load_sums,
-    start_unit,
-    stop_unit,
-    store_parts,
-    store_sums,
-)
-from fastmlp.kernels.byte_tiles import AT_ONCE, MOST_STRIPS, STRIP, tiles_of
-from fastmlp.kernels.jit import kernel, part
-from fastmlp.kernels.layout import Panel, round_up
-from fastmlp.kernels.matmul import finish
-from fastmlp.kernels.rules import ADAM, descend
-from fastmlp.kernels.shape import Shape
-from fastmlp.kernels.tile import fused, load, load_row, zeros
+from fastmlp.kernels import bfloat_tiles, byte_tiles
+from fastmlp.kernels.amx import HAS_AMX, MOST_BYTE_PRODUCTS, SIDE
+from fastmlp.kernels.inputs import Inputs
+from fastmlp.kernels.layout import round_up
+from fastmlp.kernels.split_bfloats import affine_bfloats, update_bfloats
+from fastmlp.kernels.split_digits import affine_digits, update_digits
 
 FEWEST_COLUMNS = 256
 """Of rows; shorter ones gain nothing (measured: README)."""
-OF_PRODUCTS, OF_A_SPLIT = 0.25, 10.0  # the time of fused multiply-adds, of all rows and of one row (README)
-_ROW, _TWO_TILES, _FOUR_TILES = Shape(1, 1), Shape(2 * SIDE, 1), Shape(4 * SIDE, 1)
 
 
-def can_be_split(kind: np.dtype, columns: int, dtype) -> bool:
-    """Tell whether a network of a dtype may be trained so on rows of so many numbers of a kind."""
-    return HAS_AMX and kind == np.uint8 and np.dtype(dtype) == np.float32 and columns >= FEWEST_COLUMNS
+class Way(NamedTuple):
+    """How a first layer of a dtype is split."""
+
+    new_tiles: Callable[[int, tuple[int, int], Any], Inputs]
+    """Makes memory for minibatches."""
+    copy: Any
+    """The kernel that gathers them, and those that multiply them."""
+    affine: Any
+    update: Any
+    of_products: float
+    """The time of fused multiply-adds that the unit's products take (README) ..."""
+    of_a_split: float
+    """... and how many rows' time splitting takes."""
 
 
-def split_time(rows: int) -> float:
+WAYS = {
+    np.dtype(np.float32): Way(
+        bfloat_tiles.new_tiles, bfloat_tiles.copy_bfloats, affine_bfloats, update_bfloats, 0.25, 10.0
+    ),
+    np.dtype(np.float64): Way(byte_tiles.new_tiles, byte_tiles.copy_bytes, affine_digits, update_digits, 0.3, 28.0),
+}
+
+
+def can_be_split(kind: np.dtype, columns: int, rows: int) -> bool:
+    """Tell whether a network may be trained so on minibatches of so many rows of so many numbers of a kind."""
+    return HAS_AMX and kind == np.uint8 and columns >= FEWEST_COLUMNS and max(columns, rows) <= MOST_BYTE_PRODUCTS
+
+
+def split_time(rows: int, dtype) -> float:
     """Return what share of the time of fused multiply-adds it takes, for minibatches of so many rows."""
-    return (OF_PRODUCTS * round_up(rows, DEPTH) + OF_A_SPLIT) / rows
-
-
-@part
-def _split(M, begin, end, j, S):
-    """Write ``M[begin:end, j : j + SIDE]`` to S as the parts of right operands, and zeros behind it."""
-    whole, s = begin + (end - begin) // DEPTH * DEPTH, 0
-    for first in range(begin, whole, DEPTH):
-        for pair in range(DEPTH // 2):
-            k = first + 2 * pair
-            store_parts(load(_ROW, M, k, j), load(_ROW, M, k + 1, j), S, s, pair)
-        s += PARTS
-    if whole < end:
-        for pair in range(DEPTH // 2):
-            k = whole + 2 * pair
-            low = load(_ROW, M, k, j) if k < end else zeros(_ROW, M)
-            high = load(_ROW, M, k + 1, j) if k + 1 < end else zeros(_ROW, M)
-            store_parts(low, high, S, s, pair)
-
-
-class Left(NamedTuple):
-    """Left operands: ``count`` side by side, from tile x of X on, and those of the next SIDE rows ``step`` behind."""
-
-    X: np.ndarray  # (tiles, TILE) uint16
-    x: int
-    step: int
-    count: int
-
-
-@part
-def _add_to(shape, sums, i, left, S, goes_on):
-    """``sums[i : i + shape.rows] += L S`` for the left operands L of these rows; or ``=``, if it does not go on."""
-    if goes_on:
-        load_sums(shape, sums, i)
-    else:
-        clear_sums(shape)
-    x = left.x + i // SIDE * left.step
-    for k in range(left.count):
-        add_products(shape, left.X, x + k, left.step, S, k * PARTS)
-    store_sums(shape, sums, i)
-
-
-@part
-def _multiply(sums, rows, left, S, goes_on):
-    """As ``_add_to``, for ``sums[:rows]`` (rows, SIDE), and what fills up the last 2 or 4 tiles."""
-    for i in range(0, rows, STRIP):
-        if rows - i > 2 * SIDE:
-            _add_to(_FOUR_TILES, sums, i, left, S, goes_on)
-        else:
-            _add_to(_TWO_TILES, sums, i, left, S, goes_on)
-
-
-@kernel
-def affine_split(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
-    """As ``matmul.affine``, of bytes; shape: some rows of one vector; first, begin: multiples of DEPTH.
-
-    Few right operands at a time are split and multiplied: the first cache holds them.
-    """
-    tiles = tiles_of(inputs)
-    start_unit()
-    for v in range(0, W.shape[1], SIDE):
-        for k in range(begin, end, AT_ONCE * DEPTH):
-            stop = min(k + AT_ONCE * DEPTH, end)
-            x, count = first // SIDE * tiles.wide + k // DEPTH, (stop - k + DEPTH - 1) // DEPTH
-            _split(W, k, stop, v, tiles.S)
-            _multiply(tiles.sums, last - first, Left(tiles.X, x, tiles.wide, count), tiles.S, k > begin)
-        bias = load_row(shape, b, 0, v)
-        for i in range(first, last, shape.rows):
-            Z = fused(load(shape, tiles.sums, i - first, 0), tiles.scale[0, 0], bias)
-            finish(choice, Z, A, G, i, j + v)
-    stop_unit()
-
-
-def strips_at_once(rule):
-    """How many strips of weights get their sums before the rule is applied to them."""
-
-
-@overload(strips_at_once)
-def _strips_at_once(rule):
-    # what writes much holds up the tiles that are read after it; what writes little had better find its sums at hand
-    count = MOST_STRIPS if rule.choice is ADAM else 1
-    return lambda rule: count
-
-
-@kernel
-def update_split(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update.update``, of bytes; shape: some rows of one vector; first: a multiple of DEPTH."""
-    tiles, count, at_once = tiles_of(inputs), (depth + DEPTH - 1) // DEPTH, strips_at_once(rule) * STRIP
-    start_unit()
-    for v in range(0, panel.width, SIDE):
-        columns = Panel(panel.buffer, panel.start + v, panel.rows, panel.width, panel.size)
-        _split(G, 0, depth, j + v, tiles.S)
-        for start in range(first, last, at_once):
-            rows, x = min(at_once, last - start), start // SIDE * tiles.high
-            _multiply(tiles.sums, rows, Left(tiles.XT, x, tiles.high, count), tiles.S, False)
-            for i in range(0, rows, shape.rows):
-                dW = load(shape, tiles.sums, i, 0) * tiles.scale[0, 0]
-                descend(rule, shape, dW, columns, start + i, descent)
-    stop_unit()
+    way = WAYS[np.dtype(dtype)]
+    return (way.of_products * round_up(rows, 2 * SIDE) + way.of_a_split) / rows

@@ -2,7 +2,7 @@
 
 A tile holds ``rows`` x ``vectors`` vector registers, a small matrix of rows x (vectors * lanes) numbers. Loops of
 ``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file with vector
-instructions in it, but for what the matrix unit is given (kernels.amx): the number of lanes and the shapes come from
+instructions in it, but for those around the matrix unit (kernels.bfloats, kernels.digits): lanes and shapes come from
 the processor that Numba compiles for and from the dtype. Matrices lie in rows or in blocks (kernels.addresses).
 """
 
@@ -79,7 +79,8 @@ def _suffix(vector):
     return f"v{vector.count}f{32 if isinstance(vector.element, ir.FloatType) else 64}"
 
 
-def _multiply_add(builder, x, y, z):
+def multiply_add(builder, x, y, z):
+    """Return x * y + z of registers, rounded once if the processor has such a step."""
     # fmuladd, not fma: without the instruction, fma becomes a library call (1% of the peak instead of 26%)
     return call_llvm(builder, f"llvm.fmuladd.{_suffix(x.type)}", x.type, x, y, z)
 
@@ -374,7 +375,7 @@ def outer(typing_context, acc, X, i, k, W, kw, j):
             x = _splat(builder, tile.vector, builder.load(address))
             for v in range(tile.vectors):
                 n = r * tile.vectors + v
-                term = _multiply_add(builder, x, row[v], builder.extract_value(acc, n))
+                term = multiply_add(builder, x, row[v], builder.extract_value(acc, n))
                 acc = builder.insert_value(acc, term, n)
         return acc
 
@@ -394,7 +395,7 @@ def fused(typing_context, x, y, z):
             else [_splat(builder, tile.vector, value)] * tile.count
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
-        return build(builder, context, tile, [_multiply_add(builder, *given) for given in zip(*operands, strict=True)])
+        return build(builder, context, tile, [multiply_add(builder, *given) for given in zip(*operands, strict=True)])
 
     return x(x, *(kind if isinstance(kind, TileType) else x.dtype for kind in (y, z))), generate
 

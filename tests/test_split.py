@@ -1,4 +1,4 @@
-"""Rows of bytes on the matrix unit: as the oracle, as exact as float32 is, the same bits for all numbers of threads."""
+"""Rows of bytes on the matrix unit: as the oracle, as exact as their dtype, the same bits for any number of threads."""
 
 import subprocess
 import sys
@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.usefixtures("nan_memory"),
 ]
 SCALE = 1 / 256
+DTYPES = ["float32", "float64"]  # each goes its own way
 
 
 def rows_of_bytes(rows, inputs, classes=10):
@@ -34,78 +35,84 @@ def rows_of_bytes(rows, inputs, classes=10):
     return random.integers(0, 256, (rows, inputs), dtype=np.uint8), random.permutation(np.arange(rows) % classes)
 
 
-def start_of(inputs, hidden, classes=10):
+def start_of(inputs, hidden, classes, dtype):
     parameters = he_parameters(np.random.default_rng(0), (inputs, *hidden, classes))
-    return {name: value.astype(np.float32) for name, value in parameters.items()}
+    return {name: value.astype(dtype) for name, value in parameters.items()}
 
 
-def assert_same_training(X, y, hidden, batch_size, epochs=1, **options):
+def assert_same_training(X, y, hidden, batch_size, dtype, epochs=1, **options):
     """Train twice, by fastmlp and by the oracle, and compare parameters and losses."""
-    start = start_of(X.shape[1], hidden, y.max() + 1)
+    start = start_of(X.shape[1], hidden, y.max() + 1, dtype)
     options = {"batch_size": batch_size, "learning_rate": 0.02, "learning_rate_decay": 0.9, "l2": 0.01, **options}
-    trainer = Trainer(hidden, epochs=epochs, input_scale=SCALE, seed=SEED, threads=2, **options)
+    trainer = Trainer(hidden, epochs=epochs, input_scale=SCALE, seed=SEED, threads=2, dtype=dtype, **options)
     trainer.parameters = start
     history = trainer.fit(X, y)
     expected, losses = naive.train(start, X * SCALE, y, orders_of(len(X), epochs), **options)
     terms = (len(hidden) + 1) * epochs * -(-len(X) // batch_size)
     for name, parameter in trainer.parameters.items():
-        assert_close(parameter, expected[name], "trajectory", "float32", terms=terms)
+        assert_close(parameter, expected[name], "trajectory", dtype, terms=terms)
     for loss, exact in zip(history.loss, losses, strict=True):
-        assert_loss_close(loss, exact, "trajectory", "float32", magnitude=exact, terms=terms)
+        assert_loss_close(loss, exact, "trajectory", dtype, magnitude=exact, terms=terms)
 
 
-def visiting_of(X, hidden, batch_size, dtype="float32"):
+def visiting_of(X, hidden, batch_size, dtype):
     design = Architecture((X.shape[1], *hidden, 10), np.dtype(dtype))
     return regime_for(X, design, batch_size, rules.SGD, 2).visiting
 
 
-def test_bytes_without_zeros_are_multiplied_so():
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bytes_without_zeros_are_multiplied_so(dtype):
     X, _ = rows_of_bytes(200, 300)
-    assert visiting_of(X, (50,), 128) == visiting_of(X, (10, 10), 32) == VISIT_SPLIT
+    assert visiting_of(X, (50,), 128, dtype) == visiting_of(X, (10, 10), 64, dtype) == VISIT_SPLIT
 
 
-def test_what_is_not_multiplied_so():
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_not_multiplied_so(dtype):
     X, _ = rows_of_bytes(200, 300)
-    assert visiting_of(X, (50,), 8) == visiting_of(X[:, :100], (50,), 128) == VISIT_ALL
-    assert visiting_of(X, (), 128) == visiting_of(X, (50,), 128, "float64") == VISIT_ALL
-    assert visiting_of(X.astype(np.float32), (50,), 128) == VISIT_ALL
+    assert visiting_of(X, (50,), 8, dtype) == visiting_of(X[:, :100], (50,), 128, dtype) == VISIT_ALL
+    assert visiting_of(X, (), 128, dtype) == visiting_of(X, (50,), 10**5, dtype) == VISIT_ALL
+    assert visiting_of(X.astype(np.float32), (50,), 128, dtype) == VISIT_ALL
     X[np.random.default_rng(0).random(X.shape) < 0.97] = 0  # to skip zeros is quicker
-    assert visiting_of(X, (50,), 128) != VISIT_SPLIT
+    assert visiting_of(X, (50,), 128, dtype) != VISIT_SPLIT
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 @pytest.mark.parametrize("hidden", [(33,), (130,), (40, 30, 20)], ids=str)
-def test_training_agrees_with_the_oracle(hidden, rule):
+def test_training_agrees_with_the_oracle(hidden, rule, dtype):
     X, y = rows_of_bytes(300, 300)
-    assert visiting_of(X, hidden, 64) == VISIT_SPLIT
-    assert_same_training(X, y, hidden, 64, epochs=2, **rule)
+    assert visiting_of(X, hidden, 64, dtype) == VISIT_SPLIT
+    assert_same_training(X, y, hidden, 64, dtype, epochs=2, **rule)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
-def test_more_rows_and_columns_than_are_summed_up_at_once(rule):
+def test_more_rows_and_columns_than_are_summed_up_at_once(rule, dtype):
     X, y = rows_of_bytes(1130, 900)
-    assert_same_training(X, y, (33,), 1100, epochs=2, **RULES[rule])
+    assert_same_training(X, y, (33,), 1100, dtype, epochs=2, **RULES[rule])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @settings(max_examples=40)
 @given(inputs=st.integers(1, 600), units=st.integers(1, 90), rows=st.integers(2, 140), batch_size=st.integers(1, 140))
-def test_rows_and_minibatches_of_any_length(inputs, units, rows, batch_size):
+def test_rows_and_minibatches_of_any_length(dtype, inputs, units, rows, batch_size):
     X, y = rows_of_bytes(rows, inputs, classes=2)
     with pytest.MonkeyPatch.context() as patch:
         visit(patch, VISIT_SPLIT)
-        assert_same_training(X, y, (units,), batch_size)
+        assert_same_training(X, y, (units,), batch_size, dtype)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("inputs", "hidden", "batch_size"), [(300, (130,), 100), (900, (20,), 32), (300, (64, 48), 100), (40, (20,), 200)]
 )
-def test_results_are_the_same_bits_for_any_number_of_threads(inputs, hidden, batch_size, monkeypatch):
+def test_results_are_the_same_bits_for_any_number_of_threads(inputs, hidden, batch_size, dtype, monkeypatch):
     # by units, by inputs, by units of two layers, and in parts
     visit(monkeypatch, VISIT_SPLIT)
     X, y = rows_of_bytes(430, inputs)
 
     def bits(threads):
-        trainer = Trainer(hidden, batch_size=batch_size, epochs=2, input_scale=SCALE, threads=threads)
+        trainer = Trainer(hidden, batch_size=batch_size, epochs=2, input_scale=SCALE, threads=threads, dtype=dtype)
         trainer.fit(X, y)
         assert (trainer.threads_ > 1) == (threads > 1)
         return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
@@ -120,36 +127,40 @@ def test_all_ways_to_share_a_minibatch_are_among_these():
     assert [(way.halves, way.parts) for way in ways] == [(False, 1), (True, 1), (False, 2)]
 
 
+@pytest.mark.parametrize(("dtype", "digits"), [("float32", 1e-6), ("float64", 1e-11)])
 @pytest.mark.parametrize("magnitude", [1e-20, 1.0, 1e20])
-def test_weights_count_with_all_their_digits(magnitude, monkeypatch):
+def test_weights_count_with_all_their_digits(magnitude, dtype, digits, monkeypatch):
     # one byte of each row is 1: what comes out is a weight, which differs from what it is to be in its last digits
     visit(monkeypatch, VISIT_SPLIT)
     X, random = np.eye(320, dtype=np.uint8), np.random.default_rng(0)
-    W = (magnitude * random.uniform(1, 2, (320, 1)) * random.choice([-1, 1], (320, 1))).astype(np.float32)
-    y = (W * (1 + random.uniform(-1e-5, 1e-5, W.shape))).astype(np.float32)
-    trainer = Trainer((1,), activation="identity", task="regress", l2=0.0)
+    W = (magnitude * random.uniform(1, 2, (320, 1)) * random.choice([-1, 1], (320, 1))).astype(dtype)
+    y = (W * (1 + random.uniform(-1e-5, 1e-5, W.shape))).astype(dtype)
+    trainer = Trainer((1,), activation="identity", task="regress", l2=0.0, dtype=dtype)
     trainer.parameters = {"W1": W, "b1": np.zeros(1), "W2": np.ones((1, 1)), "b2": np.zeros(1)}
     _, gradients = trainer.loss_and_gradients(X, y[:, 0])
-    np.testing.assert_allclose(gradients["W1"], (W - y) / 320, rtol=1e-6)
+    np.testing.assert_allclose(gradients["W1"], (W - y) / 320, rtol=digits)
 
 
-def test_gradients_of_many_magnitudes_agree_with_the_oracle(monkeypatch):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_of_many_magnitudes_agree_with_the_oracle(dtype, monkeypatch):
     visit(monkeypatch, VISIT_SPLIT)
     X, y = rows_of_bytes(200, 300)
-    start = start_of(300, (40,))
-    start["W2"] *= np.logspace(-15, 0, 40, dtype=np.float32)[:, None]
-    trainer = Trainer((40,), input_scale=SCALE, l2=0.0)
+    start = start_of(300, (40,), 10, dtype)
+    start["W1"] *= np.random.default_rng(0).permutation(np.logspace(-15, 0, 300)).astype(dtype)[:, None]
+    start["W2"] *= np.logspace(-15, 0, 40).astype(dtype)[:, None]
+    trainer = Trainer((40,), input_scale=SCALE, l2=0.0, dtype=dtype)
     trainer.parameters = start
     _, gradients = trainer.loss_and_gradients(X, y)
     expected = naive.gradients(start, X * SCALE, y)
     for actual, exact in zip(gradients["W1"].T, expected["W1"].T, strict=True):
-        assert_close(actual, exact, "gradient", "float32", magnitude=abs(exact).max(), terms=2)
+        assert_close(actual, exact, "gradient", dtype, magnitude=abs(exact).max(), terms=2)
 
 
-def test_what_diverges_is_told():
+@pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e30), ("float64", 1e200)])
+def test_what_diverges_is_told(dtype, rate):
     X, y = rows_of_bytes(300, 300)
     with pytest.raises(DivergedError, match="epoch 1"):
-        Trainer((40,), learning_rate=1e30, epochs=2).fit(X, y)
+        Trainer((40,), learning_rate=rate, epochs=2, dtype=dtype).fit(X, y)
 
 
 def test_rows_on_a_disk():

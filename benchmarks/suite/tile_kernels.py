@@ -6,6 +6,7 @@ They are internal: an argument that a commit's kernel does not have is left out,
 import inspect
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import numba
 import numpy as np
@@ -63,21 +64,32 @@ def _mark(rows, inputs) -> None:
     repeated(zeros.mark_groups, inputs=inputs, rows=BATCH, step=0)(1)
 
 
+def _way_to_split(dtype):
+    """Return the kernels that multiply bytes by a dtype on the matrix unit, and what makes memory for these."""
+    if split is None or not amx.HAS_AMX:
+        raise NotImplementedError("there is no matrix unit, or it was not used")
+    if hasattr(split, "WAYS"):
+        return split.WAYS[np.dtype(dtype)]
+    if dtype != np.float32:
+        raise NotImplementedError("earlier commits multiply bytes by float32 only")
+    return SimpleNamespace(
+        new_tiles=byte_tiles.new_tiles,
+        copy=byte_tiles.copy_bytes,
+        affine=split.affine_split,
+        update=split.update_split,
+    )
+
+
 def _tiles_of_bytes(dtype):
     """Return a minibatch of random bytes for the matrix unit."""
-    if not amx.HAS_AMX or dtype != np.float32:
-        raise NotImplementedError("the matrix unit multiplies bytes by float32, where there is one")
+    way = _way_to_split(dtype)
     X = np.random.default_rng(0).integers(1, 256, (BATCH, INPUTS), dtype=np.uint8)
-    tiles = zeros.Inputs(*(array[0] for array in byte_tiles.new_tiles(1, (BATCH, INPUTS), dtype)))
-    data = gather.rows_of(X, 1 / 255, dtype, byte_tiles.copy_bytes)
+    tiles = zeros.Inputs(*(array[0] for array in way.new_tiles(1, (BATCH, INPUTS), dtype)))
+    data = gather.rows_of(X, 1 / 255, dtype, way.copy)
     selection = gather.Selection(gather.NO_ORDER, 0, BATCH, 0, 0, INPUTS)
     kind = gather.READ_IN_PLACE[X.dtype]
-    repeated(byte_tiles.copy_bytes, kind=kind, data=data, selection=selection, inputs=tiles)(1)
+    repeated(way.copy, kind=kind, data=data, selection=selection, inputs=tiles)(1)
     return tiles
-
-
-def _is_split(kernel) -> bool:
-    return split is not None and kernel in (split.affine_split, split.update_split)
 
 
 class Scene:
@@ -102,8 +114,8 @@ class Scene:
         self.G_next, self.WT = matrix(BATCH, classes), matrix(classes, self.width)
 
 
-def _affine(kernel, dtype):
-    s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero, of_bytes=_is_split(kernel))
+def _affine(kernel, dtype, of_bytes=False):
+    s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero, of_bytes=of_bytes)
     names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "choice": activation.RELU}
     names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "begin": 0, "end": INPUTS}
     names["ahead"] = getattr(gather, "NOTHING_AHEAD", None)  # rows that earlier commits asked for meanwhile
@@ -116,22 +128,16 @@ def _backprop(kernel, dtype):
     return repeated(kernel, shape=s.shape, choice=activation.RELU, **names), 2.0 * BATCH * CLASSES * s.width
 
 
-def _update(kernel, rule, dtype):
+def _update(kernel, rule, dtype, of_bytes=False):
     if not hasattr(rules, rule):
         raise NotImplementedError(f"no rule {rule}")
-    s = Scene(dtype, like_mnist=kernel is update.update_nonzero, of_bytes=_is_split(kernel))
+    s = Scene(dtype, like_mnist=kernel is update.update_nonzero, of_bytes=of_bytes)
     slots = np.concatenate([s.W.reshape(-1), np.zeros(2 * s.W.size, dtype)])
     panel = layout.Panel(slots, 0, INPUTS, s.width, s.W.size)
     descent = rules.Descent(**{name: DESCENT[name] for name in rules.Descent._fields})
     names = {"inputs": s.inputs, "G": s.G, "j": 0, "panel": panel, "rule": getattr(rules, rule)}
     names |= {"first": 0, "last": INPUTS, "depth": BATCH, "descent": descent}
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
-
-
-def _of_split(name: str):
-    if split is None:
-        raise NotImplementedError("no matrix unit was used")
-    return getattr(split, name)
 
 
 TILE_KERNELS = {
@@ -143,9 +149,9 @@ TILE_KERNELS = {
     "update_momentum": partial(_update, update.update, "MOMENTUM"),
     "update_adam": partial(_update, update.update, "ADAM"),
     "update_nonzero": partial(_update, update.update_nonzero, "SGD"),
-    "affine_split": lambda dtype: _affine(_of_split("affine_split"), dtype),
-    "update_split": lambda dtype: _update(_of_split("update_split"), "SGD", dtype),
-    "update_split_adam": lambda dtype: _update(_of_split("update_split"), "ADAM", dtype),
+    "affine_split": lambda dtype: _affine(_way_to_split(dtype).affine, dtype, of_bytes=True),
+    "update_split": lambda dtype: _update(_way_to_split(dtype).update, "SGD", dtype, of_bytes=True),
+    "update_split_adam": lambda dtype: _update(_way_to_split(dtype).update, "ADAM", dtype, of_bytes=True),
 }
 """Makers: dtype -> (run(times), floating-point operations of one time, zeros counted as any number)."""
 
