@@ -5,9 +5,9 @@ Of the numbers x of a column let 2^e be the largest power of two that one of the
     x = 2^(e - 5) (d_0 + d_1 / 256 + ... + d_7 / 256^7),   -128 <= d <= 127,
 
 but for what is below 2^(e - 61). So bytes times float64 are eight products of the unit, whose sums are exact (Ootomo,
-Ozaki and Yokota, 2024, multiply matrices so). They take a fifth of the time of fused multiply-adds, and are nearer to
-the exact products than those, unless all of the largest numbers of a column meet zeros: what is left out counts beside
-the largest, not beside each.
+Ozaki and Yokota, 2024, multiply matrices so). They take a quarter of the time of fused multiply-adds, half of it with
+all that goes with them, and are nearer to the exact products than those, unless all of the largest numbers of a column
+meet zeros: what is left out counts beside the largest, not beside each.
 """
 
 from llvmlite import ir
@@ -32,7 +32,7 @@ _BYTE = ir.IntType(8)
 _WORDS = ir.VectorType(ir.IntType(32), SIDE)
 _ROW = TileType(1, 2, types.float64)  # SIDE numbers
 _INTEGERS = ir.VectorType(ir.IntType(64), _ROW.lanes)
-_SIGN, _EXPONENT = 1 << 63, 0x7FF << 52
+_ALL_BUT_SIGN, _EXPONENT = (1 << 63) - 1, 0x7FF << 52  # bits of a float64
 
 
 def _all(vector, number):
@@ -123,10 +123,10 @@ def load_side(typing_context, M, i, j, last):
 
 @intrinsic
 def larger(typing_context, x, y):
-    """``larger(x, y)``: the larger of \\|x\\| and \\|y\\|; what is not a number is larger than any that is."""
+    """``larger(x, y)``: the larger magnitudes; what is not a number is larger than any that is."""
 
     def generate(context, builder, signature, arguments):
-        found, no_sign = [], _all(_INTEGERS, _SIGN - 1)
+        found, no_sign = [], _all(_INTEGERS, _ALL_BUT_SIGN)
         for pair in zip(*(registers_of(builder, _ROW, value) for value in arguments), strict=True):
             p, q = (builder.and_(builder.bitcast(register, _INTEGERS), no_sign) for register in pair)
             found.append(builder.bitcast(builder.select(builder.icmp_unsigned(">", p, q), p, q), _ROW.vector))
@@ -137,9 +137,9 @@ def larger(typing_context, x, y):
 
 @intrinsic
 def worth_of(typing_context, largest):
-    """``worth_of(largest)``: what 1 as the first digit stands for, given max \\|x\\| of each column; NaN if not finite.
+    """``worth_of(largest)``: what 1 as the first digit stands for, NaN where a largest number is not finite.
 
-    It is as if that were 2^-900 at least.
+    largest: the largest magnitude of each column, which counts as if it were 2^-900 at least
     """
 
     def generate(context, builder, signature, arguments):
