@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import PARTS, SIDE
-from fastmlp.kernels.tile import TileType, build, converted, load_many, registers_of, transposed
+from fastmlp.kernels.tile import TileType, build, converted, filled, load_many, registers_of, store_many, transposed
 
 DEPTH = 32
 """Rows of a right operand, columns of a left one."""
@@ -22,23 +22,15 @@ TILE = SIDE * DEPTH
 _BYTE, _WORD, _BITS = ir.IntType(8), ir.VectorType(ir.IntType(16), SIDE), ir.VectorType(ir.IntType(32), SIDE)
 
 
-def _all(number):
-    return ir.Constant(_BITS, [number] * SIDE)
-
-
 def _as_bfloat16(builder, x):
     """Return a register of float32 without the bits that a bfloat16 does not have."""
-    return builder.bitcast(builder.and_(builder.bitcast(x, _BITS), _all(0xFFFF0000)), x.type)
+    return builder.bitcast(builder.and_(builder.bitcast(x, _BITS), filled(_BITS, 0xFFFF0000)), x.type)
 
 
 def _pairs(builder, low, high):
     """Return the pairs of two registers of float32 that are bfloat16."""
     low, high = builder.bitcast(low, _BITS), builder.bitcast(high, _BITS)
-    return builder.or_(builder.lshr(low, _all(16)), high)
-
-
-def _store_row(builder, row, place, alignment):
-    builder.store(row, builder.bitcast(place, row.type.as_pointer())).align = alignment
+    return builder.or_(builder.lshr(low, filled(_BITS, 16)), high)
 
 
 @intrinsic
@@ -55,7 +47,7 @@ def store_parts(typing_context, low, high, S, s, pair):
             parts = [_as_bfloat16(builder, row) for row in rest]
             rest = [builder.fsub(row, part) for row, part in zip(rest, parts, strict=True)]
             place = matrix.address(builder.add(arguments[3], index(p)), builder.mul(arguments[4], index(DEPTH)))
-            _store_row(builder, _pairs(builder, *parts), place, 64)
+            store_many(builder, _pairs(builder, *parts), place, 64)
         return context.get_dummy_value()
 
     return types.void(low, high, S, types.intp, types.intp), generate
@@ -94,9 +86,9 @@ def store_rows(typing_context, pairs, X, x, step, k):
         tiles = [matrix.address(x, arguments[4]) for x in (arguments[2], builder.add(arguments[2], arguments[3]))]
         for pair, register in enumerate(registers_of(builder, pairs, arguments[0])):
             low = builder.bitcast(register, _BITS)
-            for r, numbers in enumerate((low, builder.lshr(low, _all(16))), 2 * pair):
+            for r, numbers in enumerate((low, builder.lshr(low, filled(_BITS, 16))), 2 * pair):
                 place = builder.gep(tiles[r // SIDE], [index(r % SIDE * DEPTH)])
-                _store_row(builder, builder.trunc(numbers, _WORD), place, 32)
+                store_many(builder, builder.trunc(numbers, _WORD), place, 32)
         return context.get_dummy_value()
 
     return types.void(pairs, X, types.intp, types.intp, types.intp), generate
@@ -112,7 +104,7 @@ def store_columns(typing_context, pairs, XT, x):
     def generate(context, builder, signature, arguments):
         matrix = RowAddresses(context, builder, XT, arguments[1])
         for n, column in enumerate(transposed(builder, registers_of(builder, pairs, arguments[0]))):
-            _store_row(builder, column, matrix.address(arguments[2], index(n * DEPTH)), 64)
+            store_many(builder, column, matrix.address(arguments[2], index(n * DEPTH)), 64)
         return context.get_dummy_value()
 
     return types.void(pairs, XT, types.intp), generate

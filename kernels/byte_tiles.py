@@ -78,9 +78,9 @@ def tiles_of(inputs):
 
 @part
 def _copy_square(rows, tiles, r, k, high, wide):
-    """Write what is gathered next to tiles, rows from the r-th on, columns k to k + wide.
+    """Write selected rows from the r-th on, their columns k to k + wide, to the tiles of a square, in X and in XT.
 
-    Its first ``high`` rows; what is left of the square is 0.
+    rows: (N, D) uint8, all there are; high: how many are left to write. What is left of the square is 0.
     """
     mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(DEPTH - wide)
     first = r // SIDE * tiles.wide + k // DEPTH

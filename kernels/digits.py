@@ -18,7 +18,17 @@ from numba.extending import intrinsic
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import ROW_BYTES, SIDE
 from fastmlp.kernels.jit import call_llvm
-from fastmlp.kernels.tile import TileType, build, load_many, multiply_add, registers_of, tile_of, transposed
+from fastmlp.kernels.tile import (
+    TileType,
+    build,
+    filled,
+    load_many,
+    multiply_add,
+    registers_of,
+    store_many,
+    tile_of,
+    transposed,
+)
 
 DEPTH = 64
 """Rows of a right operand, columns of a left one."""
@@ -27,6 +37,7 @@ TILE = SIDE * DEPTH
 QUAD = 4
 """Numbers of a column that lie side by side in a right operand."""
 DIGITS = 8
+"""Of a float64."""
 
 _BYTE = ir.IntType(8)
 _WORDS = ir.VectorType(ir.IntType(32), SIDE)
@@ -35,16 +46,8 @@ _INTEGERS = ir.VectorType(ir.IntType(64), _ROW.lanes)
 _ALL_BUT_SIGN, _EXPONENT = (1 << 63) - 1, 0x7FF << 52  # bits of a float64
 
 
-def _all(vector, number):
-    return ir.Constant(vector, [number] * vector.count)
-
-
 def _order(places):
     return ir.Constant(ir.VectorType(ir.IntType(32), len(places)), list(places))
-
-
-def _store(builder, register, place):
-    builder.store(register, builder.bitcast(place, register.type.as_pointer())).align = ROW_BYTES
 
 
 # ---- left operands: bytes ----
@@ -54,7 +57,7 @@ def _store(builder, register, place):
 def copy_row(typing_context, M, i, k, mask, X, x, r):
     """``copy_row(M, i, k, mask, X, x, r)``: ``M[i, k : k + DEPTH]`` becomes row r of left operand x.
 
-    mask: uint64, a bit for each byte; where it is 0 nothing is read, and 0 is written
+    M: (rows, columns) uint8; mask: uint64, a bit for each byte; where it is 0 nothing is read, and 0 is written
     X: (tiles, TILE) uint8
     """
 
@@ -65,7 +68,7 @@ def copy_row(typing_context, M, i, k, mask, X, x, r):
         name = f"llvm.masked.load.v{DEPTH}i8.p0v{DEPTH}i8"
         place, anywhere = builder.bitcast(rows.address(i, k), row.as_pointer()), ir.Constant(ir.IntType(32), 1)
         numbers = call_llvm(builder, name, row, place, anywhere, builder.bitcast(mask, bits), ir.Constant(row, None))
-        _store(builder, numbers, tiles.address(x, builder.mul(r, index(DEPTH))))
+        store_many(builder, numbers, tiles.address(x, builder.mul(r, index(DEPTH))), ROW_BYTES)
         return context.get_dummy_value()
 
     return types.void(M, types.intp, types.intp, types.uint64, X, types.intp, types.intp), generate
@@ -87,7 +90,7 @@ def transpose_tiles(typing_context, X, x, step, k, XT, t):
             places = [builder.gep(first, [index((r + n) % SIDE * DEPTH)]) for n in range(QUAD)]
             quads.append(_as_quads(builder, [load_many(builder, place, _BYTE, SIDE) for place in places]))
         for n, column in enumerate(transposed(builder, quads)):
-            _store(builder, column, turned.address(t, index(n * DEPTH)))
+            store_many(builder, column, turned.address(t, index(n * DEPTH)), ROW_BYTES)
         return context.get_dummy_value()
 
     return types.void(X, types.intp, types.intp, types.intp, XT, types.intp), generate
@@ -107,7 +110,10 @@ def _as_quads(builder, rows):
 
 @intrinsic
 def load_side(typing_context, M, i, j, last):
-    """``load_side(M, i, j, last)``: ``M[i, j : j + SIDE]``, a tile; a register begins at ``last`` at the latest."""
+    """``load_side(M, i, j, last)``: ``M[i, j : j + SIDE]`` of float64, a tile of two registers.
+
+    last: where a register begins at the latest, so that nothing is read behind the last column of a panel
+    """
 
     def generate(context, builder, signature, arguments):
         matrix, (_, i, j, last) = RowAddresses(context, builder, M, arguments[0]), arguments
@@ -126,7 +132,7 @@ def larger(typing_context, x, y):
     """``larger(x, y)``: the larger magnitudes; what is not a number is larger than any that is."""
 
     def generate(context, builder, signature, arguments):
-        found, no_sign = [], _all(_INTEGERS, _ALL_BUT_SIGN)
+        found, no_sign = [], filled(_INTEGERS, _ALL_BUT_SIGN)
         for pair in zip(*(registers_of(builder, _ROW, value) for value in arguments), strict=True):
             p, q = (builder.and_(builder.bitcast(register, _INTEGERS), no_sign) for register in pair)
             found.append(builder.bitcast(builder.select(builder.icmp_unsigned(">", p, q), p, q), _ROW.vector))
@@ -143,13 +149,13 @@ def worth_of(typing_context, largest):
     """
 
     def generate(context, builder, signature, arguments):
-        found, least = [], _all(_ROW.vector, 2.0**-900)
+        found, least = [], filled(_ROW.vector, 2.0**-900)
         for register in registers_of(builder, _ROW, arguments[0]):
-            bits = builder.and_(builder.bitcast(register, _INTEGERS), _all(_INTEGERS, _EXPONENT))
+            bits = builder.and_(builder.bitcast(register, _INTEGERS), filled(_INTEGERS, _EXPONENT))
             power = builder.bitcast(bits, _ROW.vector)
             power = builder.select(builder.fcmp_ordered("<", power, least), least, power)
             zero_or_nan = builder.fsub(power, power)
-            found.append(builder.fadd(builder.fmul(power, _all(_ROW.vector, 2.0**-5)), zero_or_nan))
+            found.append(builder.fadd(builder.fmul(power, filled(_ROW.vector, 2.0**-5)), zero_or_nan))
         return build(builder, context, _ROW, found)
 
     return _ROW(_ROW), generate
@@ -160,7 +166,7 @@ def last_digits_in_one(typing_context, worth):
     """``last_digits_in_one(worth)``: how many times what 1 as the last digit stands for goes into 1."""
 
     def generate(context, builder, signature, arguments):
-        first_in_last = _all(_ROW.vector, 256.0 ** (DIGITS - 1))
+        first_in_last = filled(_ROW.vector, 256.0 ** (DIGITS - 1))
         found = [builder.fdiv(first_in_last, register) for register in registers_of(builder, _ROW, arguments[0])]
         return build(builder, context, _ROW, found)
 
@@ -182,7 +188,7 @@ def store_digits(typing_context, rows, per_one, S, s, step, quad):
         lowest_first = [digit for four in zip(*words, strict=True) for digit in _bytes_of(builder, four)]
         tiles = RowAddresses(context, builder, S, tiles)
         for digit in reversed(lowest_first):
-            _store(builder, digit, tiles.address(s, builder.mul(quad, index(ROW_BYTES))))
+            store_many(builder, digit, tiles.address(s, builder.mul(quad, index(ROW_BYTES))), ROW_BYTES)
             s = builder.add(s, step)
         return context.get_dummy_value()
 
@@ -192,7 +198,7 @@ def store_digits(typing_context, rows, per_one, S, s, step, quad):
 def _digits_of(builder, row, per_one):
     """Return the digits of a row in two rows of words, the lower ones first."""
     # adding 128 to each digit but the first makes bytes without a sign of them, flipping its bit takes it away again
-    shift = _all(_INTEGERS, sum(128 * 256**p for p in range(DIGITS - 1)))
+    shift = filled(_INTEGERS, sum(128 * 256**p for p in range(DIGITS - 1)))
     found = []
     for x, factor in zip(*(registers_of(builder, _ROW, value) for value in (row, per_one)), strict=True):
         count = builder.fptosi(builder.fmul(x, factor), _INTEGERS)
@@ -210,7 +216,7 @@ def _bytes_of(builder, rows):
 
 def _exchange(builder, x, y, distance, keep):
     """Swap what x has behind the bits to keep, so far behind, for these bits of y."""
-    keep, rest, distance = _all(_WORDS, keep), _all(_WORDS, keep ^ 0xFFFFFFFF), _all(_WORDS, distance)
+    keep, rest, distance = filled(_WORDS, keep), filled(_WORDS, keep ^ 0xFFFFFFFF), filled(_WORDS, distance)
     low = builder.or_(builder.and_(x, keep), builder.and_(builder.shl(y, distance), rest))
     high = builder.or_(builder.and_(builder.lshr(x, distance), keep), builder.and_(y, rest))
     return low, high
@@ -230,7 +236,7 @@ def load_from_digits(typing_context, shape, like, sums, i, j):
 
     def generate(context, builder, signature, arguments):
         _, _, matrix, i, j = arguments
-        matrix, shrink = RowAddresses(context, builder, sums, matrix), _all(tile.vector, 1 / 256)
+        matrix, shrink = RowAddresses(context, builder, sums, matrix), filled(tile.vector, 1 / 256)
         step = builder.udiv(matrix.shape[0], index(DIGITS))
         totals = [ir.Constant(tile.vector, None)] * tile.count
         for p in reversed(range(DIGITS)):

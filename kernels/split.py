@@ -24,11 +24,12 @@ class Way(NamedTuple):
     """How a first layer of a dtype is split."""
 
     new_tiles: Callable[[int, tuple[int, int], Any], Inputs]
-    """Makes memory for minibatches."""
+    """Makes memory for minibatches of bytes, as ``inputs.new_inputs`` does."""
     copy: Any
-    """The kernel that gathers them, and those that multiply them."""
+    """The kernel that gathers minibatches."""
     affine: Any
     update: Any
+    """The kernels that multiply."""
     of_products: float
     """The time of fused multiply-adds that the unit's products take (README) ..."""
     of_a_split: float

@@ -240,6 +240,16 @@ def load_many(builder, address, kind, count):
     return value
 
 
+def store_many(builder, numbers, address, alignment):
+    """Write one vector to where an address points, which is aligned to so many bytes."""
+    builder.store(numbers, builder.bitcast(address, numbers.type.as_pointer())).align = alignment
+
+
+def filled(vector, number):
+    """Return a constant vector of a type, the same number in all lanes."""
+    return ir.Constant(vector, [number] * vector.count)
+
+
 def converted(builder, numbers, vector):
     """Return a vector of numbers of any kind as one of such floating-point numbers."""
     if isinstance(numbers.type.element, ir.IntType):  # unsigned, and narrow enough to be signed in 32 bits
