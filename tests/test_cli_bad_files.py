@@ -210,6 +210,28 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+INTERRUPTED_AS_POLARS_LOOKS_FOR_NUMPY = """
+import os, signal, sys
+import numpy.lib
+from fastmlp.cli.verbs import main
+begin = numpy.lib.NumpyVersion.__init__
+def begin_and_press(self, version):
+    print("looks", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGINT)
+    begin(self, version)
+numpy.lib.NumpyVersion.__init__ = begin_and_press
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@needs_posix
+def test_ctrl_c_while_polars_looks_for_numpy(model):
+    command = [sys.executable, "-c", INTERRUPTED_AS_POLARS_LOOKS_FOR_NUMPY, "train", str(model.parent / "rows.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr.splitlines() == ["looks", "fastmlp train: interrupted"]
+
+
 @needs_posix
 @pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3, 0.6, 1.0, 1.5])
 def test_ctrl_c_at_any_time(seconds, model, tmp_path):

@@ -7,9 +7,12 @@ import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fastmlp.data.paths import refuse_unreadable
 from fastmlp.errors import DataError
@@ -81,11 +84,25 @@ def _batches_of(table: LazyFrame, rows: int, can_skip: bool) -> Iterator[DataFra
         yield from table.slice(start, at_once).collect().iter_slices(rows)
 
 
+@cache
+def _introduce_numpy() -> None:
+    """Let polars look for NumPy now: a Ctrl-C that comes while it does is a panic of its own. Raises it afterwards."""
+    import polars
+
+    from fastmlp.kernels.interrupt import Interrupt  # with the kernels, which loading data does without
+
+    with Interrupt() as ctrl_c:
+        polars.Series(np.zeros(1, np.uint32))
+    if ctrl_c.was_pressed:
+        raise KeyboardInterrupt
+
+
 @contextmanager
 def _errors_as_ours(path: Path) -> Iterator[None]:
     need("polars", "tables", "reading tables")
     from polars.exceptions import PolarsError
 
+    _introduce_numpy()
     try:
         yield
     except PolarsError as error:
