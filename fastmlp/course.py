@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import translate
+from fastmlp import inputs, translate
+from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine, Parameters
 from fastmlp.heldout import HeldOut, split_rows, take_rows
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import Targets
 from fastmlp.optimizer import Optimizer, rule_of
-from fastmlp.visiting import regime_for
+from fastmlp.visiting import as_trained_on, regime_for
 
 Estimator = Any
 Ints = NDArray[np.int64]
@@ -53,9 +54,13 @@ def course_of(
         held_out = take_rows(estimator, X, y, sample_weight, split[1])
     train_rows = None if split is None else split[0]
     count = len(y) if train_rows is None else len(train_rows)
-    engine = _new_engine(estimator, X, _batch_size(estimator, count))
+    design, batch_size = translate.architecture_of(estimator, X.dtype), _batch_size(estimator, count)
+    dropout = Dropout(float(estimator.input_dropout), float(estimator.dropout))
+    epochs = 1 if incremental else estimator.max_iter
+    matrix, unit = as_trained_on(translate.as_matrix(X, X.dtype), design, batch_size, epochs, dropout)
+    engine = _new_engine(estimator, matrix, design, batch_size, dropout)
     with engine.compiling():
-        rows = translate.as_rows(X, X.dtype, engine.regime.visiting)
+        rows = inputs.rows_of_matrix(matrix, unit, X.dtype, engine.regime.visiting)
         targets = translate.as_targets(estimator, y, sample_weight, X.dtype)
     engine.write(_starting_parameters(estimator, resumed))
     optimizer = Optimizer(engine, estimator.learning_rate_init, estimator._random_state, split, order=np.arange(count))
@@ -85,8 +90,7 @@ def _split(estimator: Estimator, y: NDArray[Any], resumed: Optimizer | None) -> 
     return split_rows(estimator, y, estimator._random_state)
 
 
-def _new_engine(estimator: Estimator, X: Any, batch_size: int) -> Engine:
-    design = translate.architecture_of(estimator, X.dtype)
+def _new_engine(estimator: Estimator, X: Any, design: Architecture, batch_size: int, dropout: Dropout) -> Engine:
     rule = rule_of(estimator.solver, estimator.momentum, estimator.nesterovs_momentum)
     clip_norm = math.inf if estimator.clip_norm is None else float(estimator.clip_norm)
     regime = regime_for(
@@ -96,7 +100,7 @@ def _new_engine(estimator: Estimator, X: Any, batch_size: int) -> Engine:
         rule,
         estimator.threads,
         squares=estimator.alpha > 0,
-        dropout=Dropout(float(estimator.input_dropout), float(estimator.dropout)),
+        dropout=dropout,
         clip_norm=clip_norm,
     )
     return Engine(design, regime)

@@ -16,19 +16,18 @@ from scipy.special import expit
 from sklearn.utils import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
-from fastmlp import shortcuts, translate
+from fastmlp import inputs, shortcuts, translate
 from fastmlp.checkpoints import Continuation, continuation_of
 from fastmlp.engine import Engine, Regime
 from fastmlp.errors import DivergedError
 from fastmlp.gradient import GRADIENT_ROWS, Evaluate, loss_and_gradient
 from fastmlp.heldout import check_held_out
-from fastmlp.inputs import refuse_broken
 from fastmlp.kernels import rules
 from fastmlp.optimizer import Optimizer
 from fastmlp.seeding import seeded
 from fastmlp.stochastic import StochasticFit
 from fastmlp.threads import thread_limit
-from fastmlp.visiting import regime_for
+from fastmlp.visiting import as_trained_on, regime_for
 
 _OUTPUT_ACTIVATIONS = {
     "identity": lambda scores: scores,
@@ -54,6 +53,7 @@ class CompiledFit:
     _continuation: Continuation | None = None  # while fit runs
     # what scikit-learn's classes have
     alpha: float
+    max_iter: int
     early_stopping: bool
     out_activation_: str
     solver: str
@@ -85,7 +85,7 @@ class CompiledFit:
         before = {name: list(value) if isinstance(value, list) else value for name, value in vars(self).items()}
         try:
             self._refuse_unused()
-            refuse_broken(X)
+            inputs.refuse_broken(X)
             weights = self._weights(y, sample_weight, incremental)
             if not (incremental or (self.warm_start and hasattr(self, "coefs_"))):
                 self._continuation = continuation_of(self, (X, y, weights, self._given))
@@ -177,8 +177,9 @@ class CompiledFit:
         dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
-        engine = Engine(design, regime_for(X, design, batch_size, rules.ACCUMULATE, self.threads))
-        rows = translate.as_rows(X, dtype, engine.regime.visiting)
+        matrix, unit = as_trained_on(translate.as_matrix(X, dtype), design, batch_size, self.max_iter)
+        engine = Engine(design, regime_for(matrix, design, batch_size, rules.ACCUMULATE, self.threads))
+        rows = inputs.rows_of_matrix(matrix, unit, dtype, engine.regime.visiting)
         engine.compile()
         with loss_and_gradient(
             engine, rows, translate.as_targets(self, y, sample_weight, dtype), X.shape[0]
@@ -190,7 +191,7 @@ class CompiledFit:
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> NDArray[Any]:
         """Return the outputs (N, C) of rows X (N, D)."""
         if check_input:
-            refuse_broken(X)
+            inputs.refuse_broken(X)
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         engine = self._engine_to_predict(X)
         is_softmax = self.out_activation_ == "softmax"

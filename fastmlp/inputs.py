@@ -1,20 +1,16 @@
 """What comes in from users: X and y, checked once, at the boundary."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp.chunks import in_chunks
 from fastmlp.kernels.gather import READ_IN_PLACE, Rows, copy_rows, rows_of
 from fastmlp.kernels.inputs import VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.split import WAYS
-from fastmlp.threads import thread_limit
-
-NUMBERS_PER_CHECK = 1 << 20
-THREADS_FROM = 1 << 24  # bytes, which one thread reads in 2 ms
 
 
 def check_X(X: Any, dtype: np.dtype[Any], name: str = "X", columns: int | None = None) -> Any:
@@ -145,25 +141,21 @@ def is_finite(array: NDArray[Any]) -> bool:
 def _first_not_finite(array: NDArray[Any], dtype: np.dtype[Any]) -> tuple[int, int] | None:
     """Return row and column of the first number that is not finite in ``dtype``, None if there is none.
 
-    A few rows are looked at at a time, which needs no memory of the size of the array; of many, by several threads.
+    A few rows are looked at at a time, which needs no memory of the size of the array.
     """
-    limit, rows = np.finfo(dtype).max, max(1, NUMBERS_PER_CHECK // max(1, array.shape[1]))
+    limit = np.finfo(dtype).max
 
-    def first_of(start: int) -> tuple[int, int] | None:
-        part = array[start : start + rows]
+    def first_of(rows: slice) -> tuple[int, int] | None:
+        part = array[rows]
         if array.dtype == dtype and _has_finite_sum(part):
             return None
         good = np.abs(part) <= limit  # false for NaN too
         if good.all():
             return None
         row, column = np.argwhere(~good)[0]
-        return start + int(row), int(column)
+        return rows.start + int(row), int(column)
 
-    starts = range(0, len(array), rows)
-    if array.nbytes < THREADS_FROM:
-        return next(filter(None, map(first_of, starts)), None)
-    with ThreadPoolExecutor(thread_limit(None)) as pool:
-        return next(filter(None, pool.map(first_of, starts)), None)
+    return next(filter(None, in_chunks(first_of, array)), None)
 
 
 def _not_finite(name: str, value: Any, row: int, column: int, dtype: np.dtype[Any]) -> str:

@@ -26,7 +26,7 @@ from fastmlp.state import TrainingState
 from fastmlp.stream import Stream
 from fastmlp.task import Classification, Task, task_of, untaught_task
 from fastmlp.training import Callback, Samples, Source, Standing, train_epochs
-from fastmlp.visiting import regime_for
+from fastmlp.visiting import as_trained_on, regime_for
 
 
 class Trainer:
@@ -118,7 +118,8 @@ class Trainer:
     ) -> History:
         """Train from new weights, or from those that ``parameters`` was set to since the last fit.
 
-        X : (N, D) real numbers; uint8, float32 and float64 in C order are read where they are, never copied whole
+        X : (N, D) real numbers; uint8, float32 and float64 in C order are read where they are, never copied
+            whole, but floats that are 0 to 255 times some unit are copied as bytes where a matrix unit takes these
         y : (N,) integers or strings; of a regression (N,) or (N, outputs) real numbers
         validation_data : (X, y) to measure after each epoch
         callbacks : each is called with the EpochFigures of an epoch; one that returns True ends the training
@@ -133,10 +134,12 @@ class Trainer:
         count = matrix.shape[0]
         task, truth = task_of(self.options.task, y, count)
         weights = inputs.check_weights(sample_weight, count)
-        engine = self._new_engine(task, matrix, min(self.options.batch_size, count))
+        design, batch_size = self._design(task, matrix.shape[1]), min(self.options.batch_size, count)
+        matrix, unit = as_trained_on(matrix, design, batch_size, self.options.epochs)
+        engine = self._new_engine(design, matrix, batch_size)
 
         def source() -> Samples:
-            rows = self._rows(matrix, engine.regime.visiting)
+            rows = self._rows(matrix, engine.regime.visiting, unit)
             targets = task.targets(truth, engine.dtype, weights)
             return Samples(rows, truth, targets)
 
@@ -154,7 +157,9 @@ class Trainer:
 
         stream : the rows; ``options.task`` must be its task's
         """
-        engine = self._new_engine(stream.task, stream.sample(), min(self.options.batch_size, len(stream)))
+        sample = stream.sample()
+        design = self._design(stream.task, sample.shape[1])
+        engine = self._new_engine(design, sample, min(self.options.batch_size, len(stream)))
 
         def source() -> Source:
             return stream.source(partial(self._rows, visiting=engine.regime.visiting), engine.dtype)
@@ -209,19 +214,23 @@ class Trainer:
         random.bit_generator.state = state.random
         return Standing(random, state.history.copy(), state.steps), state.slots
 
-    def _new_engine(self, task: Task, X: Any, batch_size: int, rule: Choice | None = None) -> Engine:
-        """Return an engine to train on the matrix X."""
+    def _design(self, task: Task, columns: int) -> Architecture:
+        """Return the network that the options ask for, for rows of so many columns."""
         options = self.options
-        sizes = (X.shape[1], *options.hidden, task.outputs)
-        design = Architecture(sizes, np.dtype(options.dtype), options.activation, task.loss)
+        sizes = (columns, *options.hidden, task.outputs)
+        return Architecture(sizes, np.dtype(options.dtype), options.activation, task.loss)
+
+    def _new_engine(self, design: Architecture, X: Any, batch_size: int, rule: Choice | None = None) -> Engine:
+        """Return an engine to train a network on the matrix X."""
+        options = self.options
         chosen = rule or rule_of(options.solver, options.momentum, options.nesterov)
         return Engine(design, regime_for(X, design, batch_size, chosen, options.threads))
 
     def _checked(self, X: Any, name: str = "X", columns: int | None = None) -> Any:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
-    def _rows(self, X: Any, visiting: Visiting | None = None) -> Rows:
-        return inputs.rows_of_matrix(X, float(self.options.input_scale), self.options.dtype, visiting)
+    def _rows(self, X: Any, visiting: Visiting | None = None, unit: float = 1.0) -> Rows:
+        return inputs.rows_of_matrix(X, self.options.input_scale * unit, self.options.dtype, visiting)
 
     def _held_out(self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, task: Task) -> Samples:
         try:
@@ -316,7 +325,8 @@ class Trainer:
                 raise ValueError(f"parameters must be of layers {self._engine.sizes} as fitted, got {sizes}")
             nothing = np.zeros((1, sizes[0]), self.options.dtype)
             self._task = untaught_task(self.options.task, sizes[-1])
-            self._engine = self._new_engine(self._task, nothing, self.options.batch_size)
+            design = self._design(self._task, sizes[0])
+            self._engine = self._new_engine(design, nothing, self.options.batch_size)
             self._engine.predictor.compile(self._rows(nothing))
         self._engine.write(checked)
         self._start = checked
@@ -330,7 +340,7 @@ class Trainer:
         matrix = self._checked(X, columns=fitted.sizes[0])
         count = matrix.shape[0]
         targets = task.targets(task.encode(y, count), fitted.dtype, NO_WEIGHTS)
-        engine = self._new_engine(task, matrix, min(GRADIENT_ROWS, count), rules.ACCUMULATE)
+        engine = self._new_engine(fitted.architecture, matrix, min(GRADIENT_ROWS, count), rules.ACCUMULATE)
         data = self._rows(matrix, engine.regime.visiting)
         engine.compile()
         with loss_and_gradient(engine, data, targets, count, task.loss_factor) as evaluate:

@@ -10,7 +10,6 @@ from fastmlp import inputs
 from fastmlp.architecture import Architecture
 from fastmlp.engine import Engine
 from fastmlp.kernels.gather import Rows
-from fastmlp.kernels.inputs import Visiting
 from fastmlp.kernels.targets import NO_WEIGHTS, Targets, labels_of, values_of
 
 LOSSES = {"softmax": "softmax", "logistic": "logistic", "identity": "squared_error", "exp": "poisson"}
@@ -38,12 +37,14 @@ def coefficients_of(parameters: Mapping[str, NDArray[Any]]) -> tuple[list[NDArra
     return [parameters[f"W{l}"] for l in layers], [parameters[f"b{l}"] for l in layers]
 
 
-def as_rows(X: Any, dtype: Any, visiting: Visiting | None = None) -> Rows:
-    """Describe a matrix, dense or sparse, of finite numbers; what cannot be read in place is converted.
+def as_matrix(X: Any, dtype: Any) -> Any:
+    """Return a matrix, dense or sparse, of finite numbers as kernels read it; what they cannot is converted."""
+    return inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1])
 
-    visiting: what of its inputs training visits; None for prediction
-    """
-    return inputs.rows_of_matrix(inputs.check_matrix(X, np.dtype(dtype), columns=X.shape[1]), 1.0, dtype, visiting)
+
+def as_rows(X: Any, dtype: Any) -> Rows:
+    """Describe a matrix, dense or sparse, of finite numbers, to predict from."""
+    return inputs.rows_of_matrix(as_matrix(X, dtype), 1.0, dtype)
 
 
 def as_targets(estimator: Estimator, y: NDArray[Any], sample_weight: Any, dtype: Any) -> Targets:

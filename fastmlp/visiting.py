@@ -1,4 +1,4 @@
-"""How to train on a matrix: what of its inputs a first layer should visit, by what the data shows."""
+"""How to train on a matrix: as what, and what of its inputs a first layer should visit, by what the data shows."""
 
 import math
 from functools import reduce
@@ -15,12 +15,33 @@ from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, VIS
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.split import can_be_split, split_time
 from fastmlp.kernels.zeros import GROUP, GROUP_VISIT, single_visit
+from fastmlp.levels import in_levels
 from fastmlp.threads import thread_limit
 
+_BYTE = np.dtype(np.uint8)
 SAMPLED_TILES = 64
 MOST_ENTRIES = 0.125  # of sparse rows, as a share of all places: where there are more, a dense minibatch costs less
 FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
 WORTH_MARKING = 0.9  # of the time that visiting everything takes
+UNITS_PER_LEVEL = 50  # whose products with a number, of an epoch, take the 0.6 ns in which it becomes a byte
+
+
+def as_trained_on(
+    X: Any, design: Architecture, batch_size: int, epochs: int, dropout: Dropout = NO_DROPOUT
+) -> tuple[Any, float]:
+    """Return the matrix to train on in the place of X (N, D), and the factor of its numbers.
+
+    Floats that are levels become bytes where the matrix unit then gains more in so many epochs than finding out costs.
+    """
+    if is_sparse(X) or X.dtype.kind != "f":
+        return X, 1.0
+    time_on_unit = _time_on_unit(_BYTE, X.shape[1], batch_size, design, dropout)
+    if time_on_unit == math.inf:
+        return X, 1.0
+    units = design.sizes[1]
+    _, time = _to_visit_of_dense(X, units)
+    is_worth_it = epochs * units * (time - time_on_unit) > UNITS_PER_LEVEL
+    return (in_levels(X, design.dtype) if is_worth_it else None) or (X, 1.0)
 
 
 def regime_for(
@@ -37,22 +58,23 @@ def regime_for(
     threads: as they were asked for; squares: whether losses should hold the squares of weights, which they do if a
     step looks at all weights; others: what else there is to say of a Regime
     """
-    time_on_unit = _time_on_unit(X, batch_size, design, others.get("dropout", NO_DROPOUT))
+    time_on_unit = math.inf
+    if X is not None and not is_sparse(X):
+        time_on_unit = _time_on_unit(X.dtype, X.shape[1], batch_size, design, others.get("dropout", NO_DROPOUT))
     visiting, visited = to_visit(X, design.sizes[1], time_on_unit)
     looks_at_all = visiting != VISIT_ENTRIES or others.get("clip_norm", math.inf) < math.inf
     return Regime(batch_size, rule, thread_limit(threads), visiting, visited, squares and looks_at_all, **others)
 
 
-def _time_on_unit(X: Any, batch_size: int, design: Architecture, dropout: Dropout) -> float:
-    """Return what share of the time of visiting all inputs of X (N, D) the matrix unit takes, infinity if it may not.
+def _time_on_unit(kind: np.dtype[Any], columns: int, batch_size: int, design: Architecture, dropout: Dropout) -> float:
+    """Return what share of the time of visiting all inputs the matrix unit takes, infinity if it may not.
 
     No input may be dropped, and a hidden layer must come first: without one, threads share the rows of the scores, in
-    ranges that need not be whole tiles.
+    ranges that need not be whole tiles. kind, columns: of the rows
     """
-    if X is None or is_sparse(X) or len(design.sizes) == 2 or dropout.inputs > 0:
+    if len(design.sizes) == 2 or dropout.inputs > 0:
         return math.inf
-    may_split = can_be_split(X.dtype, X.shape[1], batch_size)
-    return split_time(batch_size, design.dtype) if may_split else math.inf
+    return split_time(batch_size, design.dtype) if can_be_split(kind, columns, batch_size) else math.inf
 
 
 def to_visit(X: Any, units: int, time_on_unit: float = math.inf) -> tuple[Visiting, float | None]:

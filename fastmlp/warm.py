@@ -20,6 +20,7 @@ from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.split import FEWEST_COLUMNS, WAYS, can_be_split
 from fastmlp.kernels.update import MOST_ROWS
 from fastmlp.kernels.zeros import single_visit
+from fastmlp.levels import in_levels
 from fastmlp.options import ACTIVATIONS, DTYPES
 
 _WAYS_TO_SKIP = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
@@ -52,6 +53,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
         if VISIT_SPLIT in _kinds():
+            in_levels(np.ones((1, 1), dtype), np.dtype(dtype))
             rows_of(np.zeros((1, 1), np.uint8), 1.0, dtype, WAYS[np.dtype(dtype)].copy)
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):

@@ -19,14 +19,18 @@ LEAST_FLOP = 4e10
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
-def train(turns, threads: int, system: str, work: str, floats: bool = False) -> dict:
+def train(turns, threads: int, system: str, work: str, floats: bool = False, uneven: bool = False) -> dict:
     """Train in one of the systems; return what was trained on, the accuracy on the test rows and the peak memory.
 
     floats: whether fastmlp gets rows as the others do, in the work's dtype and scaled
+    uneven: whether each row of floats has a brightness of its own, so that all together are no levels of one unit
     """
     data = load(WORK[work])
     if floats:
-        data = replace(data, X_train=scaled(WORK[work], data), X_test=data.X_test * data.scale, scale=1.0)
+        X = scaled(WORK[work], data)
+        if uneven:
+            X *= np.random.default_rng(0).uniform(0.9, 1.0, (len(X), 1)).astype(X.dtype)
+        data = replace(data, X_train=X, X_test=data.X_test * data.scale, scale=1.0)
     turns.laps = max(1, round(LEAST_FLOP / WORK[work].flop(len(data.y_train))))
     weights = TRAINED[system].train(WORK[work], data, threads, turns)
     peak = peak_bytes()
