@@ -17,7 +17,7 @@ from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.targets import Targets
 from fastmlp.optimizer import Optimizer, rule_of
-from fastmlp.visiting import as_trained_on, regime_for
+from fastmlp.visiting import EPOCHS, as_trained_on, regime_for
 
 Estimator = Any
 Ints = NDArray[np.int64]
@@ -56,7 +56,7 @@ def course_of(
     count = len(y) if train_rows is None else len(train_rows)
     design, batch_size = translate.architecture_of(estimator, X.dtype), _batch_size(estimator, count)
     dropout = Dropout(float(estimator.input_dropout), float(estimator.dropout))
-    epochs = 1 if incremental else estimator.max_iter
+    epochs = 1 if incremental else EPOCHS
     matrix, unit = as_trained_on(translate.as_matrix(X, X.dtype), design, batch_size, epochs, dropout)
     engine = _new_engine(estimator, matrix, design, batch_size, dropout)
     with engine.compiling():

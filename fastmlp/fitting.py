@@ -53,7 +53,6 @@ class CompiledFit:
     _continuation: Continuation | None = None  # while fit runs
     # what scikit-learn's classes have
     alpha: float
-    max_iter: int
     early_stopping: bool
     out_activation_: str
     solver: str
@@ -177,7 +176,7 @@ class CompiledFit:
         dtype = np.dtype(np.float64)  # of the numbers that L-BFGS works on, whatever that of X is
         design = translate.architecture_of(self, dtype)
         batch_size = min(GRADIENT_ROWS, X.shape[0])
-        matrix, unit = as_trained_on(translate.as_matrix(X, dtype), design, batch_size, self.max_iter)
+        matrix, unit = as_trained_on(translate.as_matrix(X, dtype), design, batch_size)
         engine = Engine(design, regime_for(matrix, design, batch_size, rules.ACCUMULATE, self.threads))
         rows = inputs.rows_of_matrix(matrix, unit, dtype, engine.regime.visiting)
         engine.compile()

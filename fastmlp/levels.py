@@ -21,8 +21,9 @@ def in_levels(X: NDArray[np.floating], dtype: np.dtype[np.floating]) -> tuple[ND
     None if they are not 0, 1, ... 255 times a unit but for rounding to ``dtype``, if X is not as exact as that, or if
     so many bytes are much of the memory. The smallest number above 0 of some rows is taken to be the unit.
     """
+    room = MOST_OF_MEMORY * (total_memory() or math.inf)
     unit = _unit_of(X[:: 1 + X.size // SAMPLED])
-    if unit is None or np.finfo(X.dtype).eps > np.finfo(dtype).eps or X.size > MOST_OF_MEMORY * _memory():
+    if unit is None or np.finfo(X.dtype).eps > np.finfo(dtype).eps or X.size > room:
         return None
     levels, tolerance = np.empty(X.shape, np.uint8), ROUNDINGS * np.finfo(dtype).eps
 
@@ -38,10 +39,6 @@ def _unit_of(few: NDArray[np.floating]) -> float | None:
         return None
     unit = float(few[few > 0].min())
     return unit if few.max() <= (MOST + 0.5) * unit else None
-
-
-def _memory() -> float:
-    return total_memory() or math.inf
 
 
 def _flat(rows: NDArray[np.floating]) -> NDArray[np.floating]:

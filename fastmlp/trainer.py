@@ -135,7 +135,7 @@ class Trainer:
         task, truth = task_of(self.options.task, y, count)
         weights = inputs.check_weights(sample_weight, count)
         design, batch_size = self._design(task, matrix.shape[1]), min(self.options.batch_size, count)
-        matrix, unit = as_trained_on(matrix, design, batch_size, self.options.epochs)
+        matrix, unit = as_trained_on(matrix, design, batch_size)
         engine = self._new_engine(design, matrix, batch_size)
 
         def source() -> Samples:
@@ -230,7 +230,7 @@ class Trainer:
         return inputs.check_X(X, np.dtype(self.options.dtype), name, columns)
 
     def _rows(self, X: Any, visiting: Visiting | None = None, unit: float = 1.0) -> Rows:
-        return inputs.rows_of_matrix(X, self.options.input_scale * unit, self.options.dtype, visiting)
+        return inputs.rows_of_matrix(X, float(self.options.input_scale) * unit, self.options.dtype, visiting)
 
     def _held_out(self, validation_data: tuple[ArrayLike, ArrayLike], columns: int, task: Task) -> Samples:
         try:

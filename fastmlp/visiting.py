@@ -23,15 +23,18 @@ SAMPLED_TILES = 64
 MOST_ENTRIES = 0.125  # of sparse rows, as a share of all places: where there are more, a dense minibatch costs less
 FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
 WORTH_MARKING = 0.9  # of the time that visiting everything takes
+EPOCHS = 10  # that a training is taken to have
 UNITS_PER_LEVEL = 50  # whose products with a number, of an epoch, take the 0.6 ns in which it becomes a byte
 
 
 def as_trained_on(
-    X: Any, design: Architecture, batch_size: int, epochs: int, dropout: Dropout = NO_DROPOUT
+    X: Any, design: Architecture, batch_size: int, epochs: int = EPOCHS, dropout: Dropout = NO_DROPOUT
 ) -> tuple[Any, float]:
     """Return the matrix to train on in the place of X (N, D), and the factor of its numbers.
 
     Floats that are levels become bytes where the matrix unit then gains more in so many epochs than finding out costs.
+    How many there will be must not count: a training that goes on for more of them has the bits of one that never
+    stopped.
     """
     if is_sparse(X) or X.dtype.kind != "f":
         return X, 1.0

@@ -145,3 +145,26 @@ def test_estimators_train_as_they_do_on_other_floats(solver, dtype, monkeypatch)
         np.testing.assert_allclose(a, b, rtol=0, atol=1e4 * np.finfo(dtype).eps)
     is_as_exact = quick.coefs_[0].dtype == dtype  # lbfgs computes in float64
     assert (quick.coefs_[0] != plain.coefs_[0]).any() == (HAS_AMX and is_as_exact)
+
+
+def test_a_trainer_that_goes_on_for_more_epochs_has_the_bits_of_one_that_never_stopped():
+    X = random_levels(300, 300) / 255
+    y = X[:, 0] > 0.5
+    first, more, whole = (Trainer((40,), batch_size=64, epochs=epochs) for epochs in (2, 20, 20))
+    first.fit(X, y)
+    more.fit(X, y, state=first.state())
+    whole.fit(X, y)
+    for name, parameter in more.parameters.items():
+        np.testing.assert_array_equal(parameter, whole.parameters[name])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_so_has_an_estimator():
+    X = random_levels(300, 300) / 255
+    y = X[:, 0] > 0.5
+    options = {"batch_size": 64, "random_state": 0, "tol": 0.0, "n_iter_no_change": 100}
+    more, whole = (MLPClassifier((40,), **options, max_iter=epochs, resume=True, warm_start=True) for epochs in (2, 22))
+    more.fit(X, y).set_params(max_iter=20).fit(X, y)
+    whole.fit(X, y)
+    for a, b in zip(more.coefs_, whole.coefs_, strict=True):
+        np.testing.assert_array_equal(a, b)
