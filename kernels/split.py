@@ -16,8 +16,8 @@ from fastmlp.kernels.layout import round_up
 from fastmlp.kernels.split_bfloats import affine_bfloats, update_bfloats
 from fastmlp.kernels.split_digits import affine_digits, update_digits
 
-FEWEST_COLUMNS = 256
-"""Of rows; shorter ones gain nothing (measured: README)."""
+FEWEST_COLUMNS = 128
+"""Of rows; shorter ones gain little with one thread and lose with two (measured: README)."""
 
 
 class Way(NamedTuple):
