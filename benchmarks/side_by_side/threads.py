@@ -10,7 +10,7 @@ from .given import Given
 from .process import Resident
 from .race import race
 from .report import Section, several, table
-from .training import train
+from .training import AS_STORED, FLOATS, UNEVEN, train
 
 COUNTS = (1, 2, 4, 8, 16)
 WORKS = (
@@ -20,6 +20,8 @@ WORKS = (
     Work((784, 1024, 10), 256, dense=True),
     Work((784, 512, 256, 128, 10), 128, dense=True),
 )
+MULTIPLIED_BY_VECTORS = WORKS[1], WORKS[3]
+"""Trained on floats that no matrix unit takes as well."""
 
 
 def run(given: Given) -> Section:
@@ -27,7 +29,9 @@ def run(given: Given) -> Section:
     counts = [threads for threads in COUNTS if threads <= available_cpus()]
     works = WORKS[:1] if given.quick else WORKS
     if len(counts) > 1:
-        rows = [_threads_row(section, work, counts, given) for work in works]
+        given_rows = [(work, AS_STORED) for work in works]
+        given_rows += [(work, UNEVEN) for work in works if work in MULTIPLIED_BY_VECTORS]
+        rows = [_threads_row(section, work, kind, counts, given) for work, kind in given_rows]
         head = ["network, batch, rows without zeros", "1 thread", *(f"{threads} threads" for threads in counts[1:])]
         section.parts.append(table(head, rows))
     else:
@@ -39,20 +43,23 @@ def run(given: Given) -> Section:
     section.parts.append(
         f"Seconds of an epoch, {several(given.rounds)}; `1.80x (90%), peak 1.95x` is 1.8 times as fast as one thread, "
         "90% of what so many threads could gain, while multiply-adds back to back gained 1.95 times: processors run "
-        "slower, and some share a core, when all are busy. Below, float32 rows of the same shape without zeros and "
-        "with those of handwriting, each row with a brightness of its own; and handwriting as it is: 0 to 255 times a "
-        "unit, it may be multiplied as bytes by a matrix unit."
+        "slower, and some share a core, when all are busy. Uneven floats are rows each of which has a brightness of "
+        "its own: no matrix unit takes them as bytes. Below, such rows of the same shape without zeros and with those "
+        "of handwriting; and handwriting as it is: 0 to 255 times a unit, it may be multiplied as bytes."
     )
     return section
 
 
-def _threads_row(section: Section, work: Work, counts: list[int], given: Given) -> list[str]:
-    trained = [Resident(str(threads), train, threads, system="fastmlp", work=work.name) for threads in counts]
+def _threads_row(section: Section, work: Work, kind: str, counts: list[int], given: Given) -> list[str]:
+    arguments = {"system": "fastmlp", "work": work.name, "rows": kind}
+    trained = [Resident(str(threads), train, threads, **arguments) for threads in counts]
     peaks = [Resident(_peak(threads), keep_busy, threads, work=work.name) for threads in counts]
-    outcome = race(f"threads: {work.name}", [*trained, *peaks], given, threads=max(counts), floor_work=work.name)
+    title = f"threads: {work.name}, {kind}"
+    outcome = race(title, [*trained, *peaks], given, threads=max(counts), floor_work=work.name)
     # the same seed gives the same bits, whatever the number of threads
     scores = [outcome.ends[threads]["accuracy"] for threads in map(str, counts) if threads in outcome.ends]
-    cells = [_label(work) + section.note(outcome, f"threads, {work.name}", disagreement(scores, 0.0))]
+    label = _label(work) if kind == AS_STORED else f"{_label(work)}, {kind}"
+    cells = [label + section.note(outcome, title, disagreement(scores, 0.0))]
     for threads in counts:
         if not outcome.took_part(str(threads), "1", _peak(threads), _peak(1)):
             cells.append("")
@@ -70,10 +77,10 @@ def _peak(threads: int) -> str:
 
 def _zeros_row(section: Section, dense: Work, given: Given) -> list[str]:
     zeros = replace(dense, dense=False)
-    rows = {"dense": (dense, True), "zeros": (zeros, True), "levels": (zeros, False)}
+    rows = {"dense": (dense, UNEVEN), "zeros": (zeros, UNEVEN), "levels": (zeros, FLOATS)}
     systems = (
-        Resident(name, train, given.threads, system="fastmlp", work=work.name, floats=True, uneven=uneven)
-        for name, (work, uneven) in rows.items()
+        Resident(name, train, given.threads, system="fastmlp", work=work.name, rows=kind)
+        for name, (work, kind) in rows.items()
     )
     outcome = race(f"zeros: {zeros.name}", systems, given)
     label = _label(dense) + section.note(outcome, f"zeros, {dense.name}")

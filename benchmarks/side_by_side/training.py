@@ -16,26 +16,33 @@ from .child import peak_bytes
 MANY = 1_000_000
 LEAST_FLOP = 4e10
 """Of the epochs of a turn: small networks train several in one, every system as many."""
+AS_STORED, FLOATS, UNEVEN = "as stored", "floats", "uneven floats"
+"""Rows as they are kept in memory; scaled floats; and these, each row with a brightness of its own: no levels of one
+unit, so that no matrix unit takes them as bytes."""
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 
-def train(turns, threads: int, system: str, work: str, floats: bool = False, uneven: bool = False) -> dict:
+def train(turns, threads: int, system: str, work: str, rows: str = AS_STORED) -> dict:
     """Train in one of the systems; return what was trained on, the accuracy on the test rows and the peak memory.
 
-    floats: whether fastmlp gets rows as the others do, in the work's dtype and scaled
-    uneven: whether each row of floats has a brightness of its own, so that all together are no levels of one unit
+    rows: what fastmlp is given, one of AS_STORED, FLOATS and UNEVEN
     """
-    data = load(WORK[work])
-    if floats:
-        X = scaled(WORK[work], data)
-        if uneven:
-            X *= np.random.default_rng(0).uniform(0.9, 1.0, (len(X), 1)).astype(X.dtype)
-        data = replace(data, X_train=X, X_test=data.X_test * data.scale, scale=1.0)
+    data = given_as(rows, WORK[work], load(WORK[work]))
     turns.laps = max(1, round(LEAST_FLOP / WORK[work].flop(len(data.y_train))))
     weights = TRAINED[system].train(WORK[work], data, threads, turns)
     peak = peak_bytes()
     score = accuracy(weights, data.X_test * data.scale, data.y_test)
     return {"data": data.name, "rows": len(data.y_train), "accuracy": score, "peak_bytes": peak}
+
+
+def given_as(rows: str, work: Work, data: Data) -> Data:
+    """Return the data with rows as they are stored, or in the work's dtype, scaled, as the other systems get them."""
+    if rows == AS_STORED:
+        return data
+    X = scaled(work, data)
+    if rows == UNEVEN:
+        X *= np.random.default_rng(0).uniform(0.9, 1.0, (len(X), 1)).astype(X.dtype)
+    return replace(data, X_train=X, X_test=data.X_test * data.scale, scale=1.0)
 
 
 def accuracy(weights: Weights, X: np.ndarray, y: np.ndarray) -> float:
