@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.kernels.amx import PARTS, SIDE
 from fastmlp.kernels.bfloats import DEPTH, TILE, load_pairs, store_columns, store_rows
-from fastmlp.kernels.gather import HERE, SOON, note_numbers
+from fastmlp.kernels.gather import SOON, note_numbers
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
@@ -22,9 +22,8 @@ AT_ONCE = 4
 STRIP, MOST_STRIPS = 4 * SIDE, 13
 """Rows whose sums are added up at the same time; for how many such strips there is room."""
 
-_BYTES, _NUMBERS, _BFLOATS, _FLOATS = map(Choice, ("uint8", "int64", "uint16", "float32"))
-_OTHERS = 2  # tiles' worth of what else there is
-_EDGE = 2  # row of numbers, behind those of HERE and SOON
+_NUMBERS, _BFLOATS, _FLOATS = map(Choice, ("int64", "uint16", "float32"))
+_OTHERS = 1  # tiles' worth of what else there is
 
 
 class Tiles(NamedTuple):
@@ -33,8 +32,7 @@ class Tiles(NamedTuple):
     high: int
     wide: int
     scale: np.ndarray  # (1, 1) float32
-    numbers: np.ndarray  # (3, DEPTH) int64: of rows that are gathered, of rows that are asked for, and 0, 1, 2 ...
-    edge: np.ndarray  # (DEPTH, SIDE) uint8: what is left of the gathered rows, filled up
+    numbers: np.ndarray  # (2, DEPTH) int64: of rows that are gathered, and of rows that are asked for
     X: np.ndarray  # (2 high * wide, TILE) uint16: of rows, those of the first SIDE rows first
     XT: np.ndarray  # (2 wide * high, TILE) uint16: of columns, those of the first SIDE columns first
     S: np.ndarray  # (tiles, TILE) uint16: right operands
@@ -77,8 +75,7 @@ def tiles_of(inputs):
         high,
         wide,
         matrix_of(_FLOATS, memory, 0, 1, 1),
-        matrix_of(_NUMBERS, memory, 8, 3, DEPTH),
-        matrix_of(_BYTES, memory, 2 * TILE, DEPTH, SIDE),
+        matrix_of(_NUMBERS, memory, 8, 2, DEPTH),
         matrix_of(_BFLOATS, memory, _OTHERS * TILE, squares, TILE),
         matrix_of(_BFLOATS, memory, (_OTHERS + squares) * TILE, squares, TILE),
         matrix_of(_BFLOATS, memory, behind * TILE, right, TILE),
@@ -94,18 +91,13 @@ def _ask_for_column(rows, numbers, k):
 
 
 @part
-def _pairs_at_the_edge(rows, tiles, k):
-    """Return the pairs of the gathered rows from column k on, fewer than SIDE, followed by zeros."""
-    for r in range(DEPTH):
-        row = tiles.numbers[HERE, r]
-        for n in range(SIDE):
-            tiles.edge[r, n] = rows[row, k + n] if k + n < rows.shape[1] else 0
-    return load_pairs(tiles.scale, tiles.edge, matrix(tiles.numbers, _EDGE * DEPTH, 1, DEPTH), 0)
+def _copy_part_of_square(rows, tiles, r, k, wide):
+    """Write DEPTH gathered rows from the r-th on, columns k to k + SIDE, to the tiles of X and XT.
 
-
-@part
-def _store_pairs(pairs, tiles, r, k):
-    """Write DEPTH rows from the r-th on, columns k to k + SIDE, to their tiles."""
+    rows: (N, D) uint8, all there are; wide: how many columns are left to write; then there are zeros
+    """
+    mask = np.uint64((1 << max(0, min(SIDE, wide))) - 1)
+    pairs = load_pairs(tiles.scale, rows, tiles.numbers, k, mask)
     store_rows(pairs, tiles.X, r // SIDE * tiles.wide + k // DEPTH, tiles.wide, k % DEPTH)
     store_columns(pairs, tiles.XT, k // SIDE * tiles.high + r // DEPTH)
 
@@ -120,13 +112,9 @@ def copy_bfloats(kind, data, selection, inputs):
     rows = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
     soon = matrix(tiles.numbers, SOON * DEPTH, 1, DEPTH)
     tiles.scale[0, 0] = data.scale
-    for n in range(DEPTH):
-        tiles.numbers[_EDGE, n] = n
     for r in range(0, selection.count, DEPTH):
         note_numbers(selection, r, rows.shape[0] - 1, tiles.numbers)
-        for k in range(selection.begin, end - SIDE + 1, SIDE):
+        for k in range(selection.begin, (end + DEPTH - 1) // DEPTH * DEPTH, SIDE):
             if k % line_of(rows) == 0:
                 _ask_for_column(rows, soon, k)
-            _store_pairs(load_pairs(tiles.scale, rows, tiles.numbers, k), tiles, r, k)
-        for k in range(end // SIDE * SIDE, (end + DEPTH - 1) // DEPTH * DEPTH, SIDE):
-            _store_pairs(_pairs_at_the_edge(rows, tiles, k), tiles, r, k)
+            _copy_part_of_square(rows, tiles, r, k, end - k)

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import PARTS, SIDE
-from fastmlp.kernels.tile import TileType, build, converted, filled, load_many, registers_of, store_many, transposed
+from fastmlp.kernels.tile import TileType, build, converted, filled, load_some, registers_of, store_many, transposed
 
 DEPTH = 32
 """Rows of a right operand, columns of a left one."""
@@ -54,10 +54,11 @@ def store_parts(typing_context, low, high, S, s, pair):
 
 
 @intrinsic
-def load_pairs(typing_context, like, M, rows, k):
-    """``load_pairs(like, M, rows, k)``: ``M[rows, k : k + SIDE]`` of bytes as pairs, (r, n) beside (r + 1, n).
+def load_pairs(typing_context, like, M, rows, k, mask):
+    """``load_pairs(like, M, rows, k, mask)``: ``M[rows, k : k + SIDE]`` of bytes as pairs, (r, n) beside (r + 1, n).
 
-    like: of float32; rows: (1, DEPTH) row numbers, anywhere in M. A tile of SIDE x 1 registers.
+    like: of float32; rows: (1, DEPTH) row numbers, anywhere in M; mask: uint64, a bit for each column; where it is 0
+    nothing is read, and the number is 0. A tile of SIDE x 1 registers.
     """
     tile = TileType(SIDE, 1, like.dtype)
 
@@ -67,11 +68,11 @@ def load_pairs(typing_context, like, M, rows, k):
         found = []
         for r in range(DEPTH):
             place = matrix.address(builder.load(numbers.address(index(0), index(r))), arguments[3])
-            found.append(converted(builder, load_many(builder, place, _BYTE, SIDE), tile.vector))
+            found.append(converted(builder, load_some(builder, place, _BYTE, SIDE, arguments[4]), tile.vector))
         pairs = [_pairs(builder, *found[r : r + 2]) for r in range(0, DEPTH, 2)]
         return build(builder, context, tile, [builder.bitcast(pair, tile.vector) for pair in pairs])
 
-    return tile(like, M, rows, types.intp), generate
+    return tile(like, M, rows, types.intp, types.uint64), generate
 
 
 @intrinsic

@@ -17,12 +17,12 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import ROW_BYTES, SIDE
-from fastmlp.kernels.jit import call_llvm
 from fastmlp.kernels.tile import (
     TileType,
     build,
     filled,
     load_many,
+    load_some,
     multiply_add,
     registers_of,
     store_many,
@@ -64,10 +64,7 @@ def copy_row(typing_context, M, i, k, mask, X, x, r):
     def generate(context, builder, signature, arguments):
         rows, i, k, mask, tiles, x, r = arguments
         rows, tiles = RowAddresses(context, builder, M, rows), RowAddresses(context, builder, X, tiles)
-        row, bits = ir.VectorType(_BYTE, DEPTH), ir.VectorType(ir.IntType(1), DEPTH)
-        name = f"llvm.masked.load.v{DEPTH}i8.p0v{DEPTH}i8"
-        place, anywhere = builder.bitcast(rows.address(i, k), row.as_pointer()), ir.Constant(ir.IntType(32), 1)
-        numbers = call_llvm(builder, name, row, place, anywhere, builder.bitcast(mask, bits), ir.Constant(row, None))
+        numbers = load_some(builder, rows.address(i, k), _BYTE, DEPTH, mask)
         store_many(builder, numbers, tiles.address(x, builder.mul(r, index(DEPTH))), ROW_BYTES)
         return context.get_dummy_value()
 

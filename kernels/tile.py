@@ -240,6 +240,18 @@ def load_many(builder, address, kind, count):
     return value
 
 
+def load_some(builder, address, kind, count, mask):
+    """Return those of ``count`` numbers of a kind whose bits of the mask are set, as one vector, others as zeros.
+
+    Where a bit is not set nothing is read, so no memory need be there. mask: an integer, its lowest bits count
+    """
+    vector = ir.VectorType(kind, count)
+    bits = builder.bitcast(builder.trunc(mask, ir.IntType(count)), ir.VectorType(ir.IntType(1), count))
+    place, anywhere = builder.bitcast(address, vector.as_pointer()), ir.Constant(ir.IntType(32), 1)
+    name = f"llvm.masked.load.v{count}{kind.intrinsic_name}.p0v{count}{kind.intrinsic_name}"
+    return call_llvm(builder, name, vector, place, anywhere, bits, ir.Constant(vector, None))
+
+
 def store_many(builder, numbers, address, alignment):
     """Write one vector to where an address points, which is aligned to so many bytes."""
     builder.store(numbers, builder.bitcast(address, numbers.type.as_pointer())).align = alignment
