@@ -16,6 +16,7 @@ from fastmlp.kernels.layout import ceil_div
 from fastmlp.kernels.prefetch import prefetch
 from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.views import line_of, matrix, matrix_of
+from fastmlp.kernels.zeros import first_bits
 
 AT_ONCE = 4
 """How many right operands there is room for at least."""
@@ -96,8 +97,7 @@ def _copy_part_of_square(rows, tiles, r, k, wide):
 
     rows: (N, D) uint8, all there are; wide: how many columns are left to write; then there are zeros
     """
-    mask = np.uint64((1 << max(0, min(SIDE, wide))) - 1)
-    pairs = load_pairs(tiles.scale, rows, tiles.numbers, k, mask)
+    pairs = load_pairs(tiles.scale, rows, tiles.numbers, k, first_bits(min(SIDE, wide)))
     store_rows(pairs, tiles.X, r // SIDE * tiles.wide + k // DEPTH, tiles.wide, k % DEPTH)
     store_columns(pairs, tiles.XT, k // SIDE * tiles.high + r // DEPTH)
 

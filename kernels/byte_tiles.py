@@ -16,6 +16,7 @@ from fastmlp.kernels.layout import ceil_div
 from fastmlp.kernels.prefetch import prefetch
 from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.views import matrix_of
+from fastmlp.kernels.zeros import NONE, first_bits
 
 STRIP = 2 * SIDE
 """Rows whose sums are added up at the same time: of all digits 16 KiB, which the first cache holds beside operands."""
@@ -82,12 +83,12 @@ def _copy_square(rows, tiles, r, k, high, wide):
 
     rows: (N, D) uint8, all there are; high: how many are left to write. What is left of the square is 0.
     """
-    mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(DEPTH - wide)
+    mask = first_bits(wide)
     first = r // SIDE * tiles.wide + k // DEPTH
     for n in range(DEPTH):
         prefetch(rows, tiles.numbers[SOON, n], k)
         tile = first + n // SIDE * tiles.wide
-        copy_row(rows, tiles.numbers[HERE, n], k, mask if n < high else np.uint64(0), tiles.X, tile, n % SIDE)
+        copy_row(rows, tiles.numbers[HERE, n], k, mask if n < high else NONE, tiles.X, tile, n % SIDE)
     for c in range(0, wide, SIDE):
         transpose_tiles(tiles.X, first, tiles.wide, c, tiles.XT, (k + c) // SIDE * tiles.high + r // DEPTH)
 

@@ -71,6 +71,12 @@ def any_of_tile(bits, i, word):
 
 
 @part
+def first_bits(count):
+    """Return a word whose first ``count`` bits are set, WORD at most; none where it is 0 or less."""
+    return _ALL >> np.uint64(WORD - count) if count > 0 else NONE
+
+
+@part
 def bits_of_tile(shape, X, i, first, columns):
     """Return a word of bits: whether any row of the tile at row i is not zero in the columns from ``first`` on.
 
@@ -83,7 +89,7 @@ def bits_of_tile(shape, X, i, first, columns):
     for k in range(0, count, per_word):  # may look at what lies behind X, and forgets it
         of_all = nonzero_word(numbers, 0, (first + k) * rows)
         bits |= (of_all if rows == 1 else any_of_groups(of_all)) << np.uint64(k)
-    return bits & (_ALL >> np.uint64(WORD - count))
+    return bits & first_bits(count)
 
 
 def single_visit(columns: int) -> float:

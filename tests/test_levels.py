@@ -159,7 +159,7 @@ def test_a_trainer_that_goes_on_for_more_epochs_has_the_bits_of_one_that_never_s
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_so_has_an_estimator():
+def test_an_estimator_that_resumes_has_the_bits_of_one_that_never_stopped():
     X = random_levels(300, 300) / 255
     y = X[:, 0] > 0.5
     options = {"batch_size": 64, "random_state": 0, "tol": 0.0, "n_iter_no_change": 100}

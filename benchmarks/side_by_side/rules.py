@@ -7,7 +7,7 @@ from .given import Given
 from .process import Resident
 from .race import race
 from .report import Section, several, table
-from .training import AS_STORED, UNEVEN, given_as
+from .training import AS_STORED, UNEVEN, given_as, label
 
 WORKS = {rule: Work((784, 128, 10), 128, rule=rule, dense=True) for rule in RULES}
 TITLES = {"sgd": "SGD", "momentum": "momentum", "nesterov": "Nesterov", "adam": "Adam"}
@@ -26,16 +26,14 @@ def run(given: Given) -> Section:
 
 
 def _row(section: Section, kind: str, rounds: int, given: Given) -> list[str]:
-    sgd = WORKS["sgd"]
-    label = f"{sgd.network}, {sgd.batch_size}" + ("" if kind == AS_STORED else f", {kind}")
     systems = [Resident("fastmlp", train_alternately, given.threads, rows=kind)]
     outcome = race(f"rules, {kind}", systems, given, rounds=rounds)
-    label += section.note(outcome, f"rules, {kind}")
+    title = label(WORKS["sgd"], kind) + section.note(outcome, f"rules, {kind}")
     if not outcome.took_part("fastmlp"):
-        return [label, *("" for _ in RULES)]
+        return [title, *("" for _ in RULES)]
     seconds = {rule: outcome.median("fastmlp", rule) for rule in RULES}
     cells = [f"{seconds[rule] / seconds['sgd']:.2f}x ({seconds[rule]:.3f} s)" for rule in RULES[1:]]
-    return [label, f"{seconds['sgd']:.3f} s", *cells]
+    return [title, f"{seconds['sgd']:.3f} s", *cells]
 
 
 def train_alternately(turns, threads: int, rows: str) -> dict:

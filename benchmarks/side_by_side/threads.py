@@ -10,7 +10,7 @@ from .given import Given
 from .process import Resident
 from .race import race
 from .report import Section, several, table
-from .training import AS_STORED, FLOATS, UNEVEN, train
+from .training import AS_STORED, FLOATS, UNEVEN, label, train
 
 COUNTS = (1, 2, 4, 8, 16)
 WORKS = (
@@ -21,7 +21,7 @@ WORKS = (
     Work((784, 512, 256, 128, 10), 128, dense=True),
 )
 MULTIPLIED_BY_VECTORS = WORKS[1], WORKS[3]
-"""Trained on floats that no matrix unit takes as well."""
+"""Trained a second time, on floats that no matrix unit takes."""
 
 
 def run(given: Given) -> Section:
@@ -29,9 +29,9 @@ def run(given: Given) -> Section:
     counts = [threads for threads in COUNTS if threads <= available_cpus()]
     works = WORKS[:1] if given.quick else WORKS
     if len(counts) > 1:
-        given_rows = [(work, AS_STORED) for work in works]
-        given_rows += [(work, UNEVEN) for work in works if work in MULTIPLIED_BY_VECTORS]
-        rows = [_threads_row(section, work, kind, counts, given) for work, kind in given_rows]
+        measured = [(work, AS_STORED) for work in works]
+        measured += [(work, UNEVEN) for work in works if work in MULTIPLIED_BY_VECTORS]
+        rows = [_threads_row(section, work, kind, counts, given) for work, kind in measured]
         head = ["network, batch, rows without zeros", "1 thread", *(f"{threads} threads" for threads in counts[1:])]
         section.parts.append(table(head, rows))
     else:
@@ -58,8 +58,7 @@ def _threads_row(section: Section, work: Work, kind: str, counts: list[int], giv
     outcome = race(title, [*trained, *peaks], given, threads=max(counts), floor_work=work.name)
     # the same seed gives the same bits, whatever the number of threads
     scores = [outcome.ends[threads]["accuracy"] for threads in map(str, counts) if threads in outcome.ends]
-    label = _label(work) if kind == AS_STORED else f"{_label(work)}, {kind}"
-    cells = [label + section.note(outcome, title, disagreement(scores, 0.0))]
+    cells = [label(work, kind) + section.note(outcome, title, disagreement(scores, 0.0))]
     for threads in counts:
         if not outcome.took_part(str(threads), "1", _peak(threads), _peak(1)):
             cells.append("")
@@ -83,12 +82,8 @@ def _zeros_row(section: Section, dense: Work, given: Given) -> list[str]:
         for name, (work, kind) in rows.items()
     )
     outcome = race(f"zeros: {zeros.name}", systems, given)
-    label = _label(dense) + section.note(outcome, f"zeros, {dense.name}")
+    title = label(dense) + section.note(outcome, f"zeros, {dense.name}")
     if not outcome.took_part(*rows):
-        return [label, "", "", "", ""]
+        return [title, "", "", "", ""]
     gains = (f"{outcome.ratio('dense', name):.2f}x ({outcome.median(name):.3f} s)" for name in ("zeros", "levels"))
-    return [label, f"{outcome.median('dense'):.3f} s", *gains, outcome.ends["zeros"]["data"]]
-
-
-def _label(work: Work) -> str:
-    return f"{work.network}, {work.batch_size}"
+    return [title, f"{outcome.median('dense'):.3f} s", *gains, outcome.ends["zeros"]["data"]]

@@ -35,8 +35,13 @@ def train(turns, threads: int, system: str, work: str, rows: str = AS_STORED) ->
     return {"data": data.name, "rows": len(data.y_train), "accuracy": score, "peak_bytes": peak}
 
 
+def label(work: Work, rows: str = AS_STORED) -> str:
+    """Return what tables call training such a network on such rows, one of AS_STORED, FLOATS and UNEVEN."""
+    return ", ".join([work.network, str(work.batch_size), *([] if rows == AS_STORED else [rows])])
+
+
 def given_as(rows: str, work: Work, data: Data) -> Data:
-    """Return the data with rows as they are stored, or in the work's dtype, scaled, as the other systems get them."""
+    """Return the data with rows as they are stored, or as FLOATS or UNEVEN ones, of the work's dtype, and scale 1."""
     if rows == AS_STORED:
         return data
     X = scaled(work, data)
