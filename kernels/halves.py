@@ -114,7 +114,7 @@ def backprop_rows(network, rows, work, member):
     for p in range(layer.panels):
         panel = panel_of(network, layer, p)
         WT = transpose_weights(network, layer, output, panel, work, member)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, count, output.units)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, count, output.units, output.columns)
 
 
 @part
@@ -124,16 +124,15 @@ def update_halves(network, batch, rows, halves, work, member, descent):
     Nobody waits before the next products: the biases of the hidden layer are whose products begin with them.
     """
     layer, output = network.layers[0], network.layers[1]
-    G, G_next = gradients_of(layer, work), gradients_of(output, work)
     units = share_of_rows(output.inputs, member.index, member.count)
     for p in range(output.panels):
-        update_panel(output, network, inputs_of(1, network, batch, work), G_next, rows, p, units, descent)
+        update_panel(output, network, inputs_of(1, network, batch, work), work, rows, p, units, descent)
     if member.index == 0:
-        update_layer_biases(layer, network, G, rows, all_of(layer.panels), descent)
+        update_layer_biases(layer, network, work, rows, all_of(layer.panels), descent)
     if member.index == member.count - 1:
-        update_layer_biases(output, network, G_next, rows, all_of(output.panels), descent)
+        update_layer_biases(output, network, work, rows, all_of(output.panels), descent)
     for p in range(layer.panels):
-        update_panel(layer, network, batch, G, rows, p, inputs_of_halves(layer, halves), descent)
+        update_panel(layer, network, batch, work, rows, p, inputs_of_halves(layer, halves), descent)
 
 
 @part

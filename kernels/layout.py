@@ -49,6 +49,7 @@ LAYER = _record(
     "columns",  # of all panels: units and padding
     "rows",  # stored rows of a panel: inputs and padding
     "panels",  # how many there are
+    "groups",  # of panels, one for each member or fewer, all alike
     "pieces",  # in how many work on each is done (kernels.pieces)
     "first_panel",  # where they start when those of all layers are counted
     "first_unit",  # where the columns start when those of all layers are counted
@@ -57,7 +58,7 @@ LAYER = _record(
     "block_columns",  # columns of each
     "block_height",  # rows of each
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
-    "stride",  # columns of these
+    "stride",  # columns of those of a group
     "products",  # where those of each half of the inputs start there, before a row of zeros (kernels.halves)
     "transpose",  # from here on addresses of kernels (kernels.program)
     "mark",  # 0 in layers that visit all of their inputs
@@ -202,16 +203,16 @@ def odd_lines(columns: int, dtype, height: int = 1) -> int:
     return (lines + 1 - lines % 2) * line // height
 
 
-def panel_vectors(units: int, dtype, members: int) -> tuple[int, ...]:
+def panel_vectors(units: int, dtype, members: int) -> tuple[tuple[int, ...], int]:
     """Choose the widths of a layer's panels, in vectors, so that the busiest member has least to do.
 
-    All members' panels are alike, of at most two widths. A panel's columns are rows of the next layer's tiles, so they
-    are whole tiles.
+    Return those of one group, and how many groups there are. Each member has a group of its own, all alike, of at most
+    two widths; the last may have none. A panel's columns are rows of the next layer's tiles, so they are whole tiles.
     """
     vectors = ceil_div(units, lanes(dtype))
     widths = [width for width in PANEL_EFFICIENCY if width * lanes(dtype) % ROWS == 0]
-    of_member = _widths_of(ceil_div(vectors, members), widths)
-    return of_member * ceil_div(vectors, sum(of_member))
+    of_group = _widths_of(ceil_div(vectors, members), widths)
+    return of_group, ceil_div(vectors, sum(of_group))
 
 
 def _widths_of(vectors: int, widths: list[int]) -> tuple[int, ...]:
@@ -261,11 +262,14 @@ def plan(
     height = height_of_blocks(batch_rows)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
-        own = _panels(panel_vectors(sizes[l + 1], dtype, 1 if is_output else members), dtype, start, rows)
+        of_group, groups = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
+        own = _panels(of_group * groups, dtype, start, rows)
         columns = int(own["width"].sum())
-        stride, block_columns = odd_lines(columns, dtype), 0 if is_output else odd_lines(columns, dtype, height)
+        stride = odd_lines(columns // groups, dtype)
+        block_columns = 0 if is_output else odd_lines(columns, dtype, height)
         layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
+        layer["groups"] = groups
         work = batch_rows * sizes[l] * columns // members
         own_panels = ceil_div(len(own), members)
         in_pieces = members > 1 and not is_output and work >= WORK_IN_PIECES
@@ -274,7 +278,7 @@ def plan(
         layer["block_columns"], layer["block_height"] = block_columns, height
         layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride
         start += (rows + 1) * columns
-        scratch += batch_rows * (block_columns + stride)
+        scratch += batch_rows * (block_columns + groups * stride)
         if halves and l == 0:
             layer["products"] = scratch
             scratch += (HALVES * batch_rows + 1) * stride

@@ -132,7 +132,8 @@ def _padded(M: np.ndarray, rows: int, columns: int) -> np.ndarray:
 def _panels(W: np.ndarray) -> Iterator[tuple[Shape, int, np.ndarray]]:
     """Yield (shape of its tiles, first column, a padded copy) for each panel of weights."""
     j = 0
-    for vectors in panel_vectors(W.shape[1], W.dtype, 1):
+    of_group, _ = panel_vectors(W.shape[1], W.dtype, 1)
+    for vectors in of_group:
         width = vectors * lanes(W.dtype)
         yield tile_shape(vectors), j, _padded(W[:, j : j + width], ROWS, width)
         j += width

@@ -110,8 +110,20 @@ def activations_of(layer, work):
 
 @part
 def gradients_of(layer, work):
-    """Return the gradient (B, stride) of a layer's weighted inputs, before that what is kept of these."""
-    return matrix(work.scratch, layer.gradients, work.losses.size, layer.stride)
+    """Return the gradient of a layer's weighted inputs, before that what is kept of these.
+
+    Each group of panels has a matrix (B, stride) of its own, one after the other as one matrix: what a processor
+    fetches ahead, past the end of what it reads, would otherwise be what another member is about to write.
+    """
+    return matrix(work.scratch, layer.gradients, layer.groups * work.losses.size, layer.stride)
+
+
+@part
+def gradients_of_panel(layer, panel, work):
+    """Return the same of a panel's group, a matrix (B, stride) where the panel begins with column ``panel.column``."""
+    B, columns = work.losses.size, layer.columns // layer.groups
+    start = layer.gradients + panel.column // columns * (B * layer.stride - columns)
+    return matrix(work.scratch, start, B, layer.stride)
 
 
 @part
@@ -124,7 +136,7 @@ def inputs_of(l, network, batch, work):
 def apply_panel(l, network, batch, work, p, rows):
     """Compute panel p of the columns, for a range of rows, of the activations of layer l."""
     layer, panel = network.layers[l], panel_of(network, network.layers[l], p)
-    A, G = activations_of(layer, work), gradients_of(layer, work)
+    A, G = activations_of(layer, work), gradients_of_panel(layer, panel, work)
     inputs = inputs_of(l, network, batch, work)
     W, b = values(weights_of(network, layer, panel), 0), values(biases_of(network, panel), 0)
     call(panel.affine, NOTHING, NOTHING, inputs, W, b, A, G, panel.column, rows[0], rows[1], 0, layer.inputs)
@@ -145,15 +157,22 @@ class Noise(NamedTuple):
 
 
 @part
-def drop_own(l, network, drop, M, rows, member, noise):
-    """Drop out some of this member's columns of a hidden layer's activations, or the same of their gradients.
+def drop_some(l, panel, drop, M, rows, noise):
+    """Drop out some of a panel's columns of a hidden layer's activations, or the same of their gradients.
 
     drop: the address of the kernel
     """
     if noise.dropout.hidden > 0.0:
-        layer = network.layers[l]
-        first, last = columns_of(network, layer, own_panels(layer, member))
-        call(drop, M, rows, first, last - first, noise.dropout.hidden, noise.seed, l + 1)
+        call(drop, M, rows, panel.column, panel.width, noise.dropout.hidden, noise.seed, l + 1)
+
+
+@part
+def drop_own(l, network, rows, work, member, noise):
+    """Drop out some of this member's columns of a hidden layer's activations."""
+    layer = network.layers[l]
+    first, last = own_panels(layer, member)
+    for p in range(first, last):
+        drop_some(l, panel_of(network, layer, p), layer.drop, activations_of(layer, work), rows, noise)
 
 
 @part
@@ -167,7 +186,7 @@ def forward(network, batch, rows, work, member, noise):
             if piece.panel < 0:
                 break
             apply_panel(l, network, batch, work, piece.panel, share_of_rows(rows, piece.nth, layer.pieces))
-        drop_own(l, network, layer.drop, activations_of(layer, work), rows, member, noise)
+        drop_own(l, network, rows, work, member, noise)
         if not meet(work.team, member.index, member.count):
             return False
     return True
@@ -225,31 +244,34 @@ def transpose_weights(network, layer, following, panel, work, member):
 def backprop_layer(l, network, rows, work, member, noise):
     """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
-    G, G_next = gradients_of(layer, work), gradients_of(following, work)
+    G_next, width = gradients_of(following, work), following.columns // following.groups
     first, last = own_panels(layer, member)
     if member.count > 1:
-        ask_for_rows(G_next, 0, rows, following.units)
+        for start in range(0, G_next.shape[0], work.losses.size):
+            ask_for_rows(G_next, start, start + rows, min(width, following.units))
     for p in range(first, last):
         panel = panel_of(network, layer, p)
+        G = gradients_of_panel(layer, panel, work)
         WT = transpose_weights(network, layer, following, panel, work, member)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, rows, following.units)
-    drop_own(l, network, layer.drop_gradients, G, rows, member, noise)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, rows, following.units, width)
+        drop_some(l, panel, layer.drop_gradients, G, rows, noise)
 
 
 @part
-def update_panel(layer, network, inputs, G, rows, p, some, descent):
+def update_panel(layer, network, inputs, work, rows, p, some, descent):
     """Apply the rule to panel p of a layer's weights, for some of its inputs."""
     panel = panel_of(network, layer, p)
-    W = weights_of(network, layer, panel)
+    W, G = weights_of(network, layer, panel), gradients_of_panel(layer, panel, work)
     call(panel.update, NOTHING, NOTHING, inputs, G, panel.column, W, some[0], some[1], rows, descent)
 
 
 @part
-def update_layer_biases(layer, network, G, rows, panels, descent):
+def update_layer_biases(layer, network, work, rows, panels, descent):
     """Apply the rule to the biases of some panels of a layer."""
     for p in range(panels[0], panels[1]):
         panel = panel_of(network, layer, p)
-        call(panel.update_biases, NOTHING, NOTHING, G, panel.column, biases_of(network, panel), rows, descent)
+        b, G = biases_of(network, panel), gradients_of_panel(layer, panel, work)
+        call(panel.update_biases, NOTHING, NOTHING, G, panel.column, b, rows, descent)
 
 
 @part
@@ -257,31 +279,30 @@ def update_output(network, batch, rows, work, member, descent):
     """Apply the rule to this member's rows of the output layer's weights; the first member's are the biases."""
     l = len(network.layers) - 1
     layer = network.layers[l]
-    G = gradients_of(layer, work)
     if l == 0:
         inputs = share_of_rows(layer.inputs, member.index, member.count)
     else:
         before = network.layers[l - 1]
         inputs = columns_of(network, before, own_panels(before, member))
     for p in range(layer.panels):
-        update_panel(layer, network, inputs_of(l, network, batch, work), G, rows, p, inputs, descent)
+        update_panel(layer, network, inputs_of(l, network, batch, work), work, rows, p, inputs, descent)
     if member.index == 0:
-        update_layer_biases(layer, network, G, rows, all_of(layer.panels), descent)
+        update_layer_biases(layer, network, work, rows, all_of(layer.panels), descent)
 
 
 @part
 def update_hidden(l, network, batch, rows, work, member, descent):
     """Apply the rule to this member's panels of a hidden layer, and to pieces of those of members who are behind."""
     layer = network.layers[l]
-    inputs, G = inputs_of(l, network, batch, work), gradients_of(layer, work)
-    update_layer_biases(layer, network, G, rows, own_panels(layer, member), descent)
+    inputs = inputs_of(l, network, batch, work)
+    update_layer_biases(layer, network, work, rows, own_panels(layer, member), descent)
     piece = offer_pieces(layer, work.team, member)
     while True:
         piece = next_piece(layer, work.team, member, piece)
         if piece.panel < 0:
             break
         some = share_of_rows(layer.inputs, piece.nth, layer.pieces)
-        update_panel(layer, network, inputs, G, rows, piece.panel, some, descent)
+        update_panel(layer, network, inputs, work, rows, piece.panel, some, descent)
 
 
 @part

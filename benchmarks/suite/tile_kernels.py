@@ -124,7 +124,7 @@ def _affine(kernel, dtype, of_bytes=False):
 
 def _backprop(kernel, dtype):
     s = Scene(dtype)
-    names = {"G_next": s.G_next, "WT": s.WT, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES}
+    names = {"G_next": s.G_next, "WT": s.WT, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES, "width": CLASSES}
     return repeated(kernel, shape=s.shape, choice=activation.RELU, **names), 2.0 * BATCH * CLASSES * s.width
 
 
