@@ -1,4 +1,4 @@
-"""Asking memory for cache lines before they are needed."""
+"""Asking memory for cache lines before they are needed, and taking them from other cores."""
 
 from llvmlite import ir
 from numba import types
@@ -74,3 +74,24 @@ def claim(typing_context, shape, M, i, j):
     A line that another core has read is taken from it first. Stores wait for that one after the other; claims do not.
     """
     return _ask_for_tile(shape, M, _TO_WRITE)
+
+
+@intrinsic
+def own(typing_context, shape, M, i, j):
+    """``own(shape, M, i, j)``: take the cache lines of a tile of M from other cores, storing a number of each as it is.
+
+    Nobody else may write there meanwhile. Asked for a line to write that lies, shared, in their own second cache, some
+    processors do nothing (Zen 4); they cannot leave out a store.
+    """
+
+    def generate(context, builder, signature, arguments):
+        tile = tile_of(shape, M)
+        number, size = ir.IntType(M.dtype.bitwidth), M.dtype.bitwidth // 8
+        matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
+        for register in matrix.registers(tile, *arguments[2:]):
+            place = builder.bitcast(register, number.as_pointer())
+            # atomic, as a plain store of what is there already would be left out when compiled
+            builder.store_atomic(builder.load_atomic(place, "monotonic", size), place, "monotonic", size)
+        return context.get_dummy_value()
+
+    return types.void(shape, M, types.intp, types.intp), generate

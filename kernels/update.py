@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
-from fastmlp.kernels.prefetch import claim, prefetch_column, prefetch_tile
+from fastmlp.kernels.prefetch import claim, own, prefetch_column, prefetch_tile
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
@@ -19,6 +19,8 @@ MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
 ROWS_SOON = 4
 """How many rows before its turn a row of kept gradients is asked for: of many more at once, some would be forgotten."""
+ROWS_OWNED = 16
+"""How many rows of weights are taken from others together: other stores, in between, would wait for each."""
 
 
 def begin(rule, shape, G, panel, first, last, descent):
@@ -168,10 +170,14 @@ def apply_kept(shape, rule, panel, first, last, parts, factor, descent):
     """
     for i in range(first, min(first + ROWS_SOON, last)):
         _ask_for_kept(shape, panel, i, parts)
-    for i in range(first, last):
-        if i + ROWS_SOON < last:
-            _ask_for_kept(shape, panel, i + ROWS_SOON, parts)
-        gradient = load(shape, values(panel, KEPT), i, 0)
-        for p in range(1, parts):
-            gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
-        descend(rule, shape, gradient * factor, panel, i, descent)
+    for start in range(first, last, ROWS_OWNED):
+        end = min(start + ROWS_OWNED, last)
+        for i in range(start, end):
+            own(shape, values(panel, 0), i, 0)
+        for i in range(start, end):
+            if i + ROWS_SOON < last:
+                _ask_for_kept(shape, panel, i + ROWS_SOON, parts)
+            gradient = load(shape, values(panel, KEPT), i, 0)
+            for p in range(1, parts):
+                gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
+            descend(rule, shape, gradient * factor, panel, i, descent)
