@@ -141,6 +141,12 @@ def biases_of(network, panel):
 
 
 @part
+def columns_of_group(layer):
+    """Return how many columns each group of a layer's panels has."""
+    return layer.columns // layer.groups
+
+
+@part
 def columns_of(network, layer, panels):
     """Return the range of columns (first, end) of a range of panels (first, end) of a layer."""
     if panels[0] == panels[1]:

@@ -48,17 +48,25 @@ def prefetch_column(typing_context, shape, X, i, k):
     return types.void(shape, X, types.intp, types.intp), generate
 
 
-def _ask_for_tile(shape, M, what_for):
-    """Return what an intrinsic is to return that asks for the cache lines of a tile of M, at a row and column."""
+def _with_registers(shape, M, do):
+    """Return what an intrinsic is to return that does something where each register of a tile of M lies.
+
+    do: given the builder and that address; the tile is at a row and a column
+    """
 
     def generate(context, builder, signature, arguments):
         tile = tile_of(shape, M)
         matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
         for register in matrix.registers(tile, *arguments[2:]):
-            _ask_for(builder, register, what_for)
+            do(builder, register)
         return context.get_dummy_value()
 
     return types.void(shape, M, types.intp, types.intp), generate
+
+
+def _ask_for_tile(shape, M, what_for):
+    """Return what an intrinsic is to return that asks for the cache lines of a tile of M."""
+    return _with_registers(shape, M, lambda builder, register: _ask_for(builder, register, what_for))
 
 
 @intrinsic
@@ -77,21 +85,17 @@ def claim(typing_context, shape, M, i, j):
 
 
 @intrinsic
-def own(typing_context, shape, M, i, j):
-    """``own(shape, M, i, j)``: take the cache lines of a tile of M from other cores, storing a number of each as it is.
+def take_over(typing_context, shape, M, i, j):
+    """``take_over(shape, M, i, j)``: take the cache lines of a tile of M from other cores, storing what is there.
 
     Nobody else may write there meanwhile. Asked for a line to write that lies, shared, in their own second cache, some
     processors do nothing (Zen 4); they cannot leave out a store.
     """
+    number, size = ir.IntType(M.dtype.bitwidth), M.dtype.bitwidth // 8
 
-    def generate(context, builder, signature, arguments):
-        tile = tile_of(shape, M)
-        number, size = ir.IntType(M.dtype.bitwidth), M.dtype.bitwidth // 8
-        matrix = addresses_in(context, builder, signature.args[1], arguments[1], tile)
-        for register in matrix.registers(tile, *arguments[2:]):
-            place = builder.bitcast(register, number.as_pointer())
-            # atomic, as a plain store of what is there already would be left out when compiled
-            builder.store_atomic(builder.load_atomic(place, "monotonic", size), place, "monotonic", size)
-        return context.get_dummy_value()
+    def store_again(builder, register):
+        place = builder.bitcast(register, number.as_pointer())
+        # atomic, as a plain store of what is there already would be left out when compiled
+        builder.store_atomic(builder.load_atomic(place, "monotonic", size), place, "monotonic", size)
 
-    return types.void(shape, M, types.intp, types.intp), generate
+    return _with_registers(shape, M, store_again)

@@ -22,6 +22,7 @@ from fastmlp.kernels.layout import (
     all_of,
     biases_of,
     columns_of,
+    columns_of_group,
     panel_of,
     share_of_rows,
     values,
@@ -110,10 +111,10 @@ def activations_of(layer, work):
 
 @part
 def gradients_of(layer, work):
-    """Return the gradient of a layer's weighted inputs, before that what is kept of these.
+    """Return the gradient (groups * B, stride) of a layer's weighted inputs, before that what is kept of these.
 
-    Each group of panels has a matrix (B, stride) of its own, one after the other as one matrix: what a processor
-    fetches ahead, past the end of what it reads, would otherwise be what another member is about to write.
+    Each group of panels has B rows of its own, below those of the one before: what a processor fetches ahead, past the
+    end of what it reads, would otherwise be what another member is about to write.
     """
     return matrix(work.scratch, layer.gradients, layer.groups * work.losses.size, layer.stride)
 
@@ -121,7 +122,7 @@ def gradients_of(layer, work):
 @part
 def gradients_of_panel(layer, panel, work):
     """Return the same of a panel's group, a matrix (B, stride) where the panel begins with column ``panel.column``."""
-    B, columns = work.losses.size, layer.columns // layer.groups
+    B, columns = work.losses.size, columns_of_group(layer)
     start = layer.gradients + panel.column // columns * (B * layer.stride - columns)
     return matrix(work.scratch, start, B, layer.stride)
 
@@ -157,7 +158,7 @@ class Noise(NamedTuple):
 
 
 @part
-def drop_some(l, panel, drop, M, rows, noise):
+def drop_panel(l, panel, drop, M, rows, noise):
     """Drop out some of a panel's columns of a hidden layer's activations, or the same of their gradients.
 
     drop: the address of the kernel
@@ -172,7 +173,7 @@ def drop_own(l, network, rows, work, member, noise):
     layer = network.layers[l]
     first, last = own_panels(layer, member)
     for p in range(first, last):
-        drop_some(l, panel_of(network, layer, p), layer.drop, activations_of(layer, work), rows, noise)
+        drop_panel(l, panel_of(network, layer, p), layer.drop, activations_of(layer, work), rows, noise)
 
 
 @part
@@ -244,7 +245,7 @@ def transpose_weights(network, layer, following, panel, work, member):
 def backprop_layer(l, network, rows, work, member, noise):
     """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
-    G_next, width = gradients_of(following, work), following.columns // following.groups
+    G_next, width = gradients_of(following, work), columns_of_group(following)
     first, last = own_panels(layer, member)
     if member.count > 1:
         for start in range(0, G_next.shape[0], work.losses.size):
@@ -254,7 +255,7 @@ def backprop_layer(l, network, rows, work, member, noise):
         G = gradients_of_panel(layer, panel, work)
         WT = transpose_weights(network, layer, following, panel, work, member)
         call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, rows, following.units, width)
-        drop_some(l, panel, layer.drop_gradients, G, rows, noise)
+        drop_panel(l, panel, layer.drop_gradients, G, rows, noise)
 
 
 @part

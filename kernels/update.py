@@ -7,7 +7,7 @@ from numba.extending import overload
 
 from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
-from fastmlp.kernels.prefetch import claim, own, prefetch_column, prefetch_tile
+from fastmlp.kernels.prefetch import claim, prefetch_column, prefetch_tile, take_over
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
 from fastmlp.kernels.shape import BLOCK, STRIP
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
@@ -19,7 +19,7 @@ MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
 ROWS_SOON = 4
 """How many rows before its turn a row of kept gradients is asked for: of many more at once, some would be forgotten."""
-ROWS_OWNED = 16
+ROWS_TAKEN = 16
 """How many rows of weights are taken from others together: other stores, in between, would wait for each."""
 
 
@@ -162,6 +162,15 @@ def _ask_for_kept(shape, panel, i, parts):
         prefetch_tile(shape, values(panel, KEPT + p), i, 0)
 
 
+@part
+def _sum_of_kept(shape, panel, i, parts):
+    """Return the sum, part by part, of row i (1, width) of a panel's kept gradients."""
+    gradient = load(shape, values(panel, KEPT), i, 0)
+    for p in range(1, parts):
+        gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
+    return gradient
+
+
 @kernel
 def apply_kept(shape, rule, panel, first, last, parts, factor, descent):
     """Apply the rule to rows first..last of a panel, given ``factor`` times the sum of its gradients that are kept.
@@ -170,14 +179,11 @@ def apply_kept(shape, rule, panel, first, last, parts, factor, descent):
     """
     for i in range(first, min(first + ROWS_SOON, last)):
         _ask_for_kept(shape, panel, i, parts)
-    for start in range(first, last, ROWS_OWNED):
-        end = min(start + ROWS_OWNED, last)
+    for start in range(first, last, ROWS_TAKEN):
+        end = min(start + ROWS_TAKEN, last)
         for i in range(start, end):
-            own(shape, values(panel, 0), i, 0)
+            take_over(shape, values(panel, 0), i, 0)
         for i in range(start, end):
             if i + ROWS_SOON < last:
                 _ask_for_kept(shape, panel, i + ROWS_SOON, parts)
-            gradient = load(shape, values(panel, KEPT), i, 0)
-            for p in range(1, parts):
-                gradient = gradient + load(shape, values(panel, KEPT + p), i, 0)
-            descend(rule, shape, gradient * factor, panel, i, descent)
+            descend(rule, shape, _sum_of_kept(shape, panel, i, parts) * factor, panel, i, descent)
