@@ -1,4 +1,4 @@
-"""Matrices of floats that are levels, as bytes: what a matrix unit can multiply, and less to gather."""
+"""Matrices of floats that are levels, as bytes: what can be multiplied faster, and less to gather."""
 
 import math
 from typing import Any

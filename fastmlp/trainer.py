@@ -119,7 +119,7 @@ class Trainer:
         """Train from new weights, or from those that ``parameters`` was set to since the last fit.
 
         X : (N, D) real numbers; uint8, float32 and float64 in C order are read where they are, never copied
-            whole, but floats that are 0 to 255 times some unit are copied as bytes where a matrix unit takes these
+            whole, but floats that are 0 to 255 times some unit are copied as bytes where these are multiplied faster
         y : (N,) integers or strings; of a regression (N,) or (N, outputs) real numbers
         validation_data : (X, y) to measure after each epoch
         callbacks : each is called with the EpochFigures of an epoch; one that returns True ends the training

@@ -13,7 +13,7 @@ from fastmlp.inputs import is_sparse
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.jit import Choice
-from fastmlp.kernels.split import can_be_split, split_time
+from fastmlp.kernels.split import split_time
 from fastmlp.kernels.zeros import GROUP, GROUP_VISIT, single_visit
 from fastmlp.levels import in_levels
 from fastmlp.threads import thread_limit
@@ -32,18 +32,18 @@ def as_trained_on(
 ) -> tuple[Any, float]:
     """Return the matrix to train on in the place of X (N, D), and the factor of its numbers.
 
-    Floats that are levels become bytes where the matrix unit then gains more in so many epochs than finding out costs.
+    Floats that are levels become bytes where their products then gain more in so many epochs than finding out costs.
     How many there will be must not count: a training that goes on for more of them has the bits of one that never
     stopped.
     """
     if is_sparse(X) or X.dtype.kind != "f":
         return X, 1.0
-    time_on_unit = _time_on_unit(_BYTE, X.shape[1], batch_size, design, dropout)
-    if time_on_unit == math.inf:
+    time_as_bytes = _time_as_bytes(_BYTE, X.shape[1], batch_size, design, dropout)
+    if time_as_bytes == math.inf:
         return X, 1.0
     units = design.sizes[1]
     _, time = _to_visit_of_dense(X, units)
-    is_worth_it = epochs * units * (time - time_on_unit) > UNITS_PER_LEVEL
+    is_worth_it = epochs * units * (time - time_as_bytes) > UNITS_PER_LEVEL
     return (in_levels(X, design.dtype) if is_worth_it else None) or (X, 1.0)
 
 
@@ -61,29 +61,29 @@ def regime_for(
     threads: as they were asked for; squares: whether losses should hold the squares of weights, which they do if a
     step looks at all weights; others: what else there is to say of a Regime
     """
-    time_on_unit = math.inf
+    time_as_bytes = math.inf
     if X is not None and not is_sparse(X):
-        time_on_unit = _time_on_unit(X.dtype, X.shape[1], batch_size, design, others.get("dropout", NO_DROPOUT))
-    visiting, visited = to_visit(X, design.sizes[1], time_on_unit)
+        time_as_bytes = _time_as_bytes(X.dtype, X.shape[1], batch_size, design, others.get("dropout", NO_DROPOUT))
+    visiting, visited = to_visit(X, design.sizes[1], time_as_bytes)
     looks_at_all = visiting != VISIT_ENTRIES or others.get("clip_norm", math.inf) < math.inf
     return Regime(batch_size, rule, thread_limit(threads), visiting, visited, squares and looks_at_all, **others)
 
 
-def _time_on_unit(kind: np.dtype[Any], columns: int, batch_size: int, design: Architecture, dropout: Dropout) -> float:
-    """Return what share of the time of visiting all inputs the matrix unit takes, infinity if it may not.
+def _time_as_bytes(kind: np.dtype[Any], columns: int, batch_size: int, design: Architecture, dropout: Dropout) -> float:
+    """Return the time of products of bytes beside that of visiting all inputs, infinity if there are none.
 
     No input may be dropped, and a hidden layer must come first: without one, threads share the rows of the scores, in
     ranges that need not be whole tiles. kind, columns: of the rows
     """
     if len(design.sizes) == 2 or dropout.inputs > 0:
         return math.inf
-    return split_time(batch_size, design.dtype) if can_be_split(kind, columns, batch_size) else math.inf
+    return float(split_time(design.dtype, kind, columns, batch_size))
 
 
-def to_visit(X: Any, units: int, time_on_unit: float = math.inf) -> tuple[Visiting, float | None]:
+def to_visit(X: Any, units: int, time_as_bytes: float = math.inf) -> tuple[Visiting, float | None]:
     """Return what a first layer of so many units should visit of the matrix X, and how many numbers of a row that is.
 
-    None stands for all of them. X may be None: there is no data yet. time_on_unit: that of the matrix unit
+    None stands for all of them. X may be None: there is no data yet. time_as_bytes: that of products of bytes
     (``fastmlp.kernels.split``) beside that of visiting all inputs
     """
     if is_sparse(X) and X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1]:
@@ -91,7 +91,7 @@ def to_visit(X: Any, units: int, time_on_unit: float = math.inf) -> tuple[Visiti
     if X is None:
         return VISIT_ALL, None
     visiting, time = _to_visit_of_dense(X, units)
-    return VISIT_SPLIT if time_on_unit < time else visiting, None
+    return VISIT_SPLIT if time_as_bytes < time else visiting, None
 
 
 def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:
@@ -119,7 +119,7 @@ def _quickest(in_groups: float, singly: float) -> tuple[float, Choice]:
     """Return the least time and what then is visited, given those of groups and single visits beside everything."""
     times = {EVERYTHING: WORTH_MARKING, NONZEROS: in_groups, SINGLES: singly}
     best = min(times, key=times.__getitem__)
-    return times[best], best
+    return (1.0 if best is EVERYTHING else times[best]), best
 
 
 def _share_in_groups(filled: NDArray[np.bool_]) -> float:

@@ -17,7 +17,7 @@ from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
 from fastmlp.kernels.inputs import NONZEROS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
-from fastmlp.kernels.split import FEWEST_COLUMNS, WAYS, can_be_split
+from fastmlp.kernels.split import WAYS
 from fastmlp.kernels.update import MOST_ROWS
 from fastmlp.kernels.zeros import single_visit
 from fastmlp.levels import in_levels
@@ -26,9 +26,9 @@ from fastmlp.options import ACTIVATIONS, DTYPES
 _WAYS_TO_SKIP = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
 
 
-def _kinds() -> list[Visiting]:
+def _kinds(dtype: str) -> list[Visiting]:
     """Return what first layers may visit."""
-    split = [VISIT_SPLIT] if can_be_split(np.dtype(np.uint8), FEWEST_COLUMNS, 1) else []
+    split = [VISIT_SPLIT] if np.dtype(dtype) in WAYS else []
     return [VISIT_ALL, VISIT_ENTRIES, *(Visiting(kind, kind) for kind in _WAYS_TO_SKIP), *split]
 
 
@@ -52,7 +52,7 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
     for dtype in chosen:
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
-        if VISIT_SPLIT in _kinds():
+        if VISIT_SPLIT in _kinds(dtype):
             in_levels(np.ones((1, 1), dtype), np.dtype(dtype))
             rows_of(np.zeros((1, 1), np.uint8), 1.0, dtype, WAYS[np.dtype(dtype)].copy)
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
@@ -76,7 +76,7 @@ def _compile_for_larger_minibatches(engine: Engine) -> None:
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     """Yield networks that between them need every kernel: a network for each that depends on what differs."""
-    for rule, units, visiting in product(rules.SLOTS, _units(dtype), _kinds()):
+    for rule, units, visiting in product(rules.SLOTS, _units(dtype), _kinds(dtype)):
         plain = Regime(1, rule, 1, visiting, squares=visiting != VISIT_ENTRIES)
         yield from _networks(dtype, units, plain)
         if everything and rule is not rules.ACCUMULATE:
@@ -84,7 +84,7 @@ def _engines(dtype: str, everything: bool) -> Iterator[Engine]:
     for loss in program.LOSSES:
         yield Engine(Architecture((1, 1), np.dtype(dtype), loss=loss), Regime(1, rules.SGD, 1))
     others = [name for name in ACTIVATIONS if everything and name != "relu"]
-    for name, units, visiting in product(others, _units(dtype), _kinds()):
+    for name, units, visiting in product(others, _units(dtype), _kinds(dtype)):
         yield from _networks(dtype, units, Regime(1, rules.SGD, 1, visiting), name)
 
 

@@ -1,13 +1,19 @@
-"""Bytes, and float64 as digits to the base 256, operands of the matrix unit (kernels.amx).
+"""Bytes, and floats as digits to the base 256: what is multiplied as bytes, by the matrix unit or by vectors.
 
-Of the numbers x of a column let 2^e be the largest power of two that one of them reaches. Then
+Of n digits d, of the numbers x of a column, the first is worth u:
 
-    x = 2^(e - 5) (d_0 + d_1 / 256 + ... + d_7 / 256^7),   -128 <= d <= 127,
+    x = u (d_0 + d_1 / 256 + ... + d_(n-1) / 256^(n-1)),   -128 <= d <= 127,
 
-but for what is below 2^(e - 61). So bytes times float64 are eight products of the unit, whose sums are exact (Ootomo,
-Ozaki and Yokota, 2024, multiply matrices so). They take a quarter of the time of fused multiply-adds, half of it with
-all that goes with them, and are nearer to the exact products than those, unless all of the largest numbers of a column
-meet zeros: what is left out counts beside the largest, not beside each.
+but for half of what the last one is worth. So bytes times floats are n products of bytes, whose sums are exact (Ootomo,
+Ozaki and Yokota, 2024, multiply matrices so). What is left out counts beside the largest number of a column, not beside
+each: unless all of the largest meet zeros,
+
+- eight digits of a float64 are nearer to the exact products than fused multiply-adds are: u is the power of two that
+  makes no bit of the largest get lost;
+- three of a float32 are as near where many are added up, if no bit is wasted: u is a fraction of the largest.
+
+On the matrix unit (kernels.amx) eight products take a quarter of the time of fused multiply-adds, half of it with all
+that goes with them. By vectors (kernels.vnni) three take three quarters.
 """
 
 from llvmlite import ir
@@ -17,6 +23,8 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import ROW_BYTES, SIDE
+from fastmlp.kernels.jit import call_llvm, part
+from fastmlp.kernels.shape import VECTOR_BYTES
 from fastmlp.kernels.tile import (
     TileType,
     build,
@@ -41,9 +49,20 @@ DIGITS = 8
 
 _BYTE = ir.IntType(8)
 _WORDS = ir.VectorType(ir.IntType(32), SIDE)
-_ROW = TileType(1, 2, types.float64)  # SIDE numbers
-_INTEGERS = ir.VectorType(ir.IntType(64), _ROW.lanes)
-_ALL_BUT_SIGN, _EXPONENT = (1 << 63) - 1, 0x7FF << 52  # bits of a float64
+_DIGITS = {32: 3, 64: DIGITS}  # of a float of so many bits
+_EXPONENT = 0x7FF << 52  # bits of a float64
+_MOST = 127.25  # of the first digit: when those behind are rounded, it must not become 128
+_LEAST = {32: 2.0**-100, 64: 2.0**-900}  # as which a smaller number counts as the largest of a column
+
+
+def _row(dtype):
+    """Return the type of a tile of SIDE numbers."""
+    return TileType(1, SIDE * dtype.bitwidth // 8 // VECTOR_BYTES, dtype)
+
+
+def _integers(row):
+    """Return the type of a register's numbers as integers."""
+    return ir.VectorType(ir.IntType(row.dtype.bitwidth), row.lanes)
 
 
 def _order(places):
@@ -107,21 +126,22 @@ def _as_quads(builder, rows):
 
 @intrinsic
 def load_side(typing_context, M, i, j, last):
-    """``load_side(M, i, j, last)``: ``M[i, j : j + SIDE]`` of float64, a tile of two registers.
+    """``load_side(M, i, j, last)``: ``M[i, j : j + SIDE]``, a tile of one row.
 
     last: where a register begins at the latest, so that nothing is read behind the last column of a panel
     """
+    row = _row(M.dtype)
 
     def generate(context, builder, signature, arguments):
         matrix, (_, i, j, last) = RowAddresses(context, builder, M, arguments[0]), arguments
         registers = []
-        for v in range(_ROW.vectors):
-            column = builder.add(j, index(v * _ROW.lanes))
+        for v in range(row.vectors):
+            column = builder.add(j, index(v * row.lanes))
             column = builder.select(builder.icmp_signed("<", column, last), column, last)
-            registers.append(load_many(builder, matrix.address(i, column), ir.DoubleType(), _ROW.lanes))
-        return build(builder, context, _ROW, registers)
+            registers.append(load_many(builder, matrix.address(i, column), row.vector.element, row.lanes))
+        return build(builder, context, row, registers)
 
-    return _ROW(M, types.intp, types.intp, types.intp), generate
+    return row(M, types.intp, types.intp, types.intp), generate
 
 
 @intrinsic
@@ -129,33 +149,39 @@ def larger(typing_context, x, y):
     """``larger(x, y)``: the larger magnitudes; what is not a number is larger than any that is."""
 
     def generate(context, builder, signature, arguments):
-        found, no_sign = [], filled(_INTEGERS, _ALL_BUT_SIGN)
-        for pair in zip(*(registers_of(builder, _ROW, value) for value in arguments), strict=True):
-            p, q = (builder.and_(builder.bitcast(register, _INTEGERS), no_sign) for register in pair)
-            found.append(builder.bitcast(builder.select(builder.icmp_unsigned(">", p, q), p, q), _ROW.vector))
-        return build(builder, context, _ROW, found)
+        integers = _integers(x)
+        found, no_sign = [], filled(integers, (1 << x.dtype.bitwidth - 1) - 1)
+        for pair in zip(*(registers_of(builder, x, value) for value in arguments), strict=True):
+            p, q = (builder.and_(builder.bitcast(register, integers), no_sign) for register in pair)
+            found.append(builder.bitcast(builder.select(builder.icmp_unsigned(">", p, q), p, q), x.vector))
+        return build(builder, context, x, found)
 
-    return _ROW(_ROW, _ROW), generate
+    return x(x, x), generate
 
 
 @intrinsic
 def worth_of(typing_context, largest):
     """``worth_of(largest)``: what 1 as the first digit stands for, NaN where a largest number is not finite.
 
-    largest: the largest magnitude of each column, which counts as if it were 2^-900 at least
+    largest: the largest magnitude of each column
     """
+    bits, vector, integers = largest.dtype.bitwidth, largest.vector, _integers(largest)
+
+    def worth(builder, register):
+        if bits == 32:
+            return builder.fmul(register, filled(vector, 1 / _MOST))
+        power = builder.and_(builder.bitcast(register, integers), filled(integers, _EXPONENT))
+        return builder.fmul(builder.bitcast(power, vector), filled(vector, 2.0**-5))
 
     def generate(context, builder, signature, arguments):
-        found, least = [], filled(_ROW.vector, 2.0**-900)
-        for register in registers_of(builder, _ROW, arguments[0]):
-            bits = builder.and_(builder.bitcast(register, _INTEGERS), filled(_INTEGERS, _EXPONENT))
-            power = builder.bitcast(bits, _ROW.vector)
-            power = builder.select(builder.fcmp_ordered("<", power, least), least, power)
-            zero_or_nan = builder.fsub(power, power)
-            found.append(builder.fadd(builder.fmul(power, filled(_ROW.vector, 2.0**-5)), zero_or_nan))
-        return build(builder, context, _ROW, found)
+        found, least = [], filled(vector, _LEAST[bits])
+        for register in registers_of(builder, largest, arguments[0]):
+            enough = builder.select(builder.fcmp_ordered("<", register, least), least, register)
+            zero_or_nan = builder.fsub(enough, enough)
+            found.append(builder.fadd(worth(builder, enough), zero_or_nan))
+        return build(builder, context, largest, found)
 
-    return _ROW(_ROW), generate
+    return largest(largest), generate
 
 
 @intrinsic
@@ -163,11 +189,11 @@ def last_digits_in_one(typing_context, worth):
     """``last_digits_in_one(worth)``: how many times what 1 as the last digit stands for goes into 1."""
 
     def generate(context, builder, signature, arguments):
-        first_in_last = filled(_ROW.vector, 256.0 ** (DIGITS - 1))
-        found = [builder.fdiv(first_in_last, register) for register in registers_of(builder, _ROW, arguments[0])]
-        return build(builder, context, _ROW, found)
+        first_in_last = filled(worth.vector, 256.0 ** (_DIGITS[worth.dtype.bitwidth] - 1))
+        found = [builder.fdiv(first_in_last, register) for register in registers_of(builder, worth, arguments[0])]
+        return build(builder, context, worth, found)
 
-    return _ROW(_ROW), generate
+    return worth(worth), generate
 
 
 @intrinsic
@@ -179,28 +205,33 @@ def store_digits(typing_context, rows, per_one, S, s, step, quad):
     quad: which four rows of these operands
     """
 
+    row = per_one
+
     def generate(context, builder, signature, arguments):
         rows, per_one, tiles, s, step, quad = arguments
-        words = [_digits_of(builder, row, per_one) for row in cgutils.unpack_tuple(builder, rows)]
+        words = [_digits_in_words(builder, row, numbers, per_one) for numbers in cgutils.unpack_tuple(builder, rows)]
         lowest_first = [digit for four in zip(*words, strict=True) for digit in _bytes_of(builder, four)]
         tiles = RowAddresses(context, builder, S, tiles)
-        for digit in reversed(lowest_first):
+        for digit in reversed(lowest_first[: _DIGITS[row.dtype.bitwidth]]):
             store_many(builder, digit, tiles.address(s, builder.mul(quad, index(ROW_BYTES))), ROW_BYTES)
             s = builder.add(s, step)
         return context.get_dummy_value()
 
-    return types.void(rows, _ROW, S, types.intp, types.intp, types.intp), generate
+    return types.void(rows, row, S, types.intp, types.intp, types.intp), generate
 
 
-def _digits_of(builder, row, per_one):
-    """Return the digits of a row in two rows of words, the lower ones first."""
+def _digits_in_words(builder, row, numbers, per_one):
+    """Return the digits of a row in one or two rows of words, the lower ones first."""
+    bits, integers = row.dtype.bitwidth, _integers(row)
     # adding 128 to each digit but the first makes bytes without a sign of them, flipping its bit takes it away again
-    shift = filled(_INTEGERS, sum(128 * 256**p for p in range(DIGITS - 1)))
+    shift = filled(integers, sum(128 * 256**p for p in range(_DIGITS[bits] - 1)))
     found = []
-    for x, factor in zip(*(registers_of(builder, _ROW, value) for value in (row, per_one)), strict=True):
-        count = builder.fptosi(builder.fmul(x, factor), _INTEGERS)
+    for x, factor in zip(*(registers_of(builder, row, value) for value in (numbers, per_one)), strict=True):
+        nearest = call_llvm(builder, f"llvm.rint.v{row.lanes}f{bits}", row.vector, builder.fmul(x, factor))
+        count = builder.fptosi(nearest, integers)
         found.append(builder.bitcast(builder.xor(builder.add(count, shift), shift), _WORDS))
-    return [builder.shuffle_vector(*found, _order(range(half, 2 * SIDE, 2))) for half in (0, 1)]
+    orders = [_order(range(half, SIDE * row.vectors, row.vectors)) for half in range(row.vectors)]
+    return [builder.shuffle_vector(found[0], found[-1], order) for order in orders]
 
 
 def _bytes_of(builder, rows):
@@ -217,6 +248,26 @@ def _exchange(builder, x, y, distance, keep):
     low = builder.or_(builder.and_(x, keep), builder.and_(builder.shl(y, distance), rest))
     high = builder.or_(builder.and_(builder.lshr(x, distance), keep), builder.and_(y, rest))
     return low, high
+
+
+@part
+def worth_of_columns(M, begin, end, j, last):
+    """Return what 1 as the first digit of ``M[begin:end, j : j + SIDE]`` stands for, in each column."""
+    largest = load_side(M, begin, j, last)
+    for k in range(begin, end):
+        largest = larger(load_side(M, k, j, last), largest)
+    return worth_of(largest)
+
+
+@part
+def rows_of_quad(M, k, end, j, last):
+    """Return ``M[k : k + QUAD, j : j + SIDE]``, four tiles of one row; from row ``end`` on, the one before again."""
+    return (
+        load_side(M, k, j, last),
+        load_side(M, min(k + 1, end - 1), j, last),
+        load_side(M, min(k + 2, end - 1), j, last),
+        load_side(M, min(k + 3, end - 1), j, last),
+    )
 
 
 # ---- sums ----

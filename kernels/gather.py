@@ -150,7 +150,7 @@ def _copy_row(data, row, factor, X, begin, end):
 
 
 @part
-def _ask_for_column(data, rows, d):
+def ask_for_column(data, rows, d):
     """Ask memory for the lines of ``data[rows[r], d]`` of data (N, D), rows being BLOCK numbers."""
     for r in range(BLOCK):
         prefetch(data, rows[r], d)
@@ -167,17 +167,17 @@ def _copy_block(data, rows, soon, factor, X, block, begin, end):
     registers = matrix(X, block * X.shape[1] * BLOCK, whole * BLOCK, lanes)
     for start in range(begin, end, step):
         for d in range(start, min(start + step, end), line):
-            _ask_for_column(data, soon, d)
+            ask_for_column(data, soon, d)
         for n in range(start // lanes, min((start + step) // lanes, whole)):
             store(load_block_as(X, data, rows, n * lanes) * factor, registers, n * BLOCK, 0)
-    _ask_for_column(data, soon, end - 1)  # a row that begins in the middle of a line ends in one more
+    ask_for_column(data, soon, end - 1)  # a row that begins in the middle of a line ends in one more
     for d in range(whole * lanes, end):
         for r in range(BLOCK):
             X[block, d, r] = X.dtype.type(data[rows[r], d]) * factor
 
 
 @part
-def _rows_of_block(selection, i):
+def rows_of_block(selection, i):
     """Return the numbers of BLOCK rows, from the i-th that is selected on; beyond the last, again that of the last."""
     order, first, end = selection.order, selection.first, selection.count - 1
     return (
@@ -189,7 +189,7 @@ def _rows_of_block(selection, i):
 
 
 @part
-def _rows_soon(selection, i, last):
+def rows_soon(selection, i, last):
     """Return the numbers of BLOCK rows from the i-th on, those selected next being counted on."""
     return (
         row_soon(selection, i, last),
@@ -219,8 +219,8 @@ def copy_rows(kind, data, selection, inputs):
         return
     ahead = max(1, BYTES_AHEAD // (BLOCK * data.row_bytes)) * BLOCK
     for r in range(0, selection.count, BLOCK):
-        block = _rows_of_block(selection, r)
-        soon = _rows_soon(selection, r + ahead, numbers.shape[0] - 1)
+        block = rows_of_block(selection, r)
+        soon = rows_soon(selection, r + ahead, numbers.shape[0] - 1)
         _copy_block(numbers, block, soon, factor, X, r // BLOCK, begin, end)
         if marks:
             for k in range(BLOCK):

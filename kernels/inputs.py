@@ -13,11 +13,11 @@ from fastmlp.kernels.shape import LINE_BYTES
 
 EVERYTHING, NONZEROS, SINGLES, ENTRIES, SPLIT = map(Choice, ("everything", "nonzeros", "singles", "entries", "split"))
 """Which inputs a kernel of the first layer visits: all of them, those that are not zero, in groups of 4 or each by
-itself (kernels.zeros), the entries of sparse rows, or all on the matrix unit, the other side split (kernels.split)."""
+itself (kernels.zeros), the entries of sparse rows, or all as bytes, the other side split (kernels.split)."""
 
 
 class Visiting(NamedTuple):
-    """Which inputs the first layer visits, forward and updating; entries, or all on the matrix unit, in both."""
+    """Which inputs the first layer visits, forward and updating; entries, or all as bytes, in both."""
 
     forward: Choice
     update: Choice
@@ -35,7 +35,7 @@ class Inputs(NamedTuple):
     """Inputs of a layer: X in blocks, and bytes in which a kind of visiting keeps what it visits.
 
     ``zeros`` keeps bits there, set where X is not zero. ``sparse`` keeps lists of entries, and in X, as a single row,
-    their values. The tiles of ``split`` are there, and nothing is in X. Whoever visits everything needs no such bytes.
+    their values. The operands of ``split`` are there, and nothing is in X. Whoever visits everything needs no bytes.
     """
 
     X: np.ndarray  # (blocks, columns, rows of a block)

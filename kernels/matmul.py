@@ -15,6 +15,14 @@ from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_t
 
 
 @part
+def claim_to_finish(shape, choice, A, G, i, j):
+    """Ask for what ``finish`` will write of a tile."""
+    claim(shape, G, i, j)
+    if hands_on(choice):
+        claim(shape, A, i, j)
+
+
+@part
 def finish(choice, Z, A, G, i, j):
     """Hand on the activations of a tile of weighted inputs, and keep what the derivative will need."""
     activations = activate(choice, Z)
@@ -35,9 +43,7 @@ def affine(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):
-        claim(shape, G, i, j)
-        if hands_on(choice):
-            claim(shape, A, i, j)
+        claim_to_finish(shape, choice, A, G, i, j)
         Z = bias
         for k in range(begin, end):
             Z = outer(Z, inputs.X, i, k, W, k, 0)
@@ -91,9 +97,7 @@ def add_halves(shape, choice, P, A, G, j, first, last):
         choice, A, G, first, last: as for ``affine``
     """
     for i in range(first, last, shape.rows):
-        claim(shape, G, i, j)
-        if hands_on(choice):
-            claim(shape, A, i, j)
+        claim_to_finish(shape, choice, A, G, i, j)
         finish(choice, load(shape, P, i, j) + load(shape, P, P.shape[0] // 2 + i, j), A, G, i, j)
 
 

@@ -1,20 +1,23 @@
-"""The products of a first layer whose rows are bytes, on the matrix unit (kernels.amx).
+"""The products of a first layer whose rows are bytes, as bytes: on the matrix unit (kernels.amx), or by vectors.
 
-Weights, and gradients of weighted inputs, are split as they are multiplied, into what the unit takes; nobody else sees
-these. The results are those of ``matmul.affine`` and ``update.update``, but for rounding.
+Weights, and gradients of weighted inputs, are split as they are multiplied, into what can be multiplied with bytes;
+nobody else sees these. The results are those of ``matmul.affine`` and ``update.update``, but for rounding.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.kernels import bfloat_tiles, byte_tiles
+from fastmlp.kernels import bfloat_tiles, byte_rows, byte_tiles
 from fastmlp.kernels.amx import HAS_AMX, MOST_BYTE_PRODUCTS, SIDE
 from fastmlp.kernels.inputs import Inputs
 from fastmlp.kernels.layout import round_up
 from fastmlp.kernels.split_bfloats import affine_bfloats, update_bfloats
 from fastmlp.kernels.split_digits import affine_digits, update_digits
+from fastmlp.kernels.split_quads import affine_quads, update_quads
+from fastmlp.kernels.vnni import HAS_VNNI
 
 FEWEST_COLUMNS = 128
 """Of rows; shorter ones gain little with one thread and lose with two (measured: README)."""
@@ -30,26 +33,34 @@ class Way(NamedTuple):
     affine: Any
     update: Any
     """The kernels that multiply."""
+    together: int
+    """How many rows are multiplied at once, or as if there were so many ..."""
     of_products: float
-    """The time of fused multiply-adds that the unit's products take (README) ..."""
+    """... the time of fused multiply-adds that their products take (README) ..."""
     of_a_split: float
     """... and how many rows' time splitting takes."""
 
 
-WAYS = {
-    np.dtype(np.float32): Way(
-        bfloat_tiles.new_tiles, bfloat_tiles.copy_bfloats, affine_bfloats, update_bfloats, 0.25, 10.0
-    ),
-    np.dtype(np.float64): Way(byte_tiles.new_tiles, byte_tiles.copy_bytes, affine_digits, update_digits, 0.3, 28.0),
-}
+def _ways() -> dict[np.dtype, Way]:
+    """Return how first layers are split on this processor, by their dtype."""
+    digits = byte_tiles.new_tiles, byte_tiles.copy_bytes, affine_digits, update_digits
+    quads = byte_rows.new_operands, byte_rows.copy_bytes, affine_quads, update_quads
+    bfloats = bfloat_tiles.new_tiles, bfloat_tiles.copy_bfloats, affine_bfloats, update_bfloats
+    single, double = np.dtype(np.float32), np.dtype(np.float64)
+    if HAS_AMX:
+        return {single: Way(*bfloats, 2 * SIDE, 0.25, 10.0), double: Way(*digits, 2 * SIDE, 0.3, 28.0)}
+    return {single: Way(*quads, byte_rows.TOGETHER, 0.76, 5.5)} if HAS_VNNI else {}
 
 
-def can_be_split(kind: np.dtype, columns: int, rows: int) -> bool:
-    """Tell whether a network may be trained so on minibatches of so many rows of so many numbers of a kind."""
-    return HAS_AMX and kind == np.uint8 and columns >= FEWEST_COLUMNS and max(columns, rows) <= MOST_BYTE_PRODUCTS
+WAYS = _ways()
 
 
-def split_time(rows: int, dtype) -> float:
-    """Return what share of the time of fused multiply-adds it takes, for minibatches of so many rows."""
-    way = WAYS[np.dtype(dtype)]
-    return (way.of_products * round_up(rows, 2 * SIDE) + way.of_a_split) / rows
+def split_time(dtype, kind: np.dtype, columns: int, rows: int) -> float:
+    """Return what share of the time of fused multiply-adds it takes, infinity if it cannot be.
+
+    dtype: of the network; kind, columns, rows: of minibatches
+    """
+    way = WAYS.get(np.dtype(dtype))
+    if way is None or kind != np.uint8 or columns < FEWEST_COLUMNS or max(columns, rows) > MOST_BYTE_PRODUCTS:
+        return math.inf
+    return (way.of_products * round_up(rows, way.together) + way.of_a_split) / rows

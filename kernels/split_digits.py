@@ -9,12 +9,11 @@ from fastmlp.kernels.digits import (
     DEPTH,
     DIGITS,
     QUAD,
-    larger,
     last_digits_in_one,
     load_from_digits,
-    load_side,
+    rows_of_quad,
     store_digits,
-    worth_of,
+    worth_of_columns,
 )
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import Panel
@@ -28,29 +27,15 @@ _FOUR_TILES = Shape(4 * SIDE, 1)
 
 
 @part
-def _worth_of_columns(M, begin, end, j, last):
-    """Return what 1 as the first digit of ``M[begin:end, j : j + SIDE]`` stands for, in each column."""
-    largest = load_side(M, begin, j, last)
-    for k in range(begin, end):
-        largest = larger(load_side(M, k, j, last), largest)
-    return worth_of(largest)
-
-
-@part
 def _split(M, begin, end, j, last, tiles):
     """Write ``M[begin:end, j : j + SIDE]`` as right operands, one digit after another, and what digits are worth.
 
     last: where a register begins at the latest. What is left of the last operands may hold anything.
     """
-    worth = _worth_of_columns(M, begin, end, j, last)
+    worth = worth_of_columns(M, begin, end, j, last)
     per_one, count = last_digits_in_one(worth), (end - begin + DEPTH - 1) // DEPTH
     for k in range(begin, end, QUAD):
-        rows = (
-            load_side(M, k, j, last),
-            load_side(M, min(k + 1, end - 1), j, last),
-            load_side(M, min(k + 2, end - 1), j, last),
-            load_side(M, min(k + 3, end - 1), j, last),
-        )
+        rows = rows_of_quad(M, k, end, j, last)
         store_digits(rows, per_one, tiles.S, (k - begin) // DEPTH, count, (k - begin) % DEPTH // QUAD)
     store(worth, tiles.worth, 0, 0)
 

@@ -2,7 +2,7 @@
 
 A tile holds ``rows`` x ``vectors`` vector registers, a small matrix of rows x (vectors * lanes) numbers. Loops of
 ``acc = outer(acc, ...)`` compile to loads and fused multiply-adds and nothing else. This is the only file with vector
-instructions in it, but for those around the matrix unit (kernels.bfloats, kernels.digits): lanes and shapes come from
+instructions in it, but for those on bytes (kernels.bfloats, kernels.digits, kernels.vnni): lanes and shapes come from
 the processor that Numba compiles for and from the dtype. Matrices lie in rows or in blocks (kernels.addresses).
 """
 
@@ -19,6 +19,8 @@ from fastmlp.kernels.addresses import BlockAddresses, RowAddresses, addresses_in
 from fastmlp.kernels.jit import call_llvm
 from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES
 from fastmlp.kernels.views import generate_view
+
+_SCALARS = {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.int32: ir.IntType(32)}
 
 
 class TileType(types.Type):
@@ -37,8 +39,7 @@ class TileType(types.Type):
     @property
     def vector(self):
         """The LLVM type of one register."""
-        scalar = ir.FloatType() if self.dtype == types.float32 else ir.DoubleType()
-        return ir.VectorType(scalar, self.lanes)
+        return ir.VectorType(_SCALARS[self.dtype], self.lanes)
 
     @property
     def alignment(self):
@@ -55,7 +56,8 @@ class _TileModel(models.PrimitiveModel):
 # ---- pieces of LLVM ----
 
 
-def _splat(builder, vector, scalar):
+def splat(builder, vector, scalar):
+    """Return a vector of a type, the same number in all lanes."""
     undefined = ir.Constant(vector, ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None)
@@ -117,7 +119,7 @@ def _exchange_halves(builder, rows, distance):
     return out
 
 
-def _interleaved(builder, rows):
+def interleaved(builder, rows):
     """Return the vectors that hold column after column of BLOCK rows, given a vector of each."""
     if rows[0].type.count == BLOCK:
         return transposed(builder, rows)
@@ -130,7 +132,7 @@ def _interleaved_blocks(builder, tile, registers):
     in_blocks, of_block = [], BLOCK * tile.vectors
     for first in range(0, tile.count, of_block):
         for v in range(tile.vectors):
-            in_blocks += _interleaved(builder, registers[first + v : first + of_block : tile.vectors])
+            in_blocks += interleaved(builder, registers[first + v : first + of_block : tile.vectors])
     return in_blocks
 
 
@@ -225,9 +227,9 @@ def load_block_as(typing_context, like, M, rows, k):
         starts = [matrix.address(row, arguments[3]) for row in cgutils.unpack_tuple(builder, arguments[2])]
         numbers = [load_many(builder, start, kind, tile.lanes) for start in starts]
         if M.dtype.bitwidth < tile.dtype.bitwidth:  # narrow numbers are the cheaper to interleave
-            turned = [converted(builder, part, tile.vector) for part in _interleaved(builder, numbers)]
+            turned = [converted(builder, part, tile.vector) for part in interleaved(builder, numbers)]
         else:
-            turned = _interleaved(builder, [converted(builder, row, tile.vector) for row in numbers])
+            turned = interleaved(builder, [converted(builder, row, tile.vector) for row in numbers])
         return build(builder, context, tile, turned)
 
     return TileType(BLOCK, 1, like.dtype)(like, M, rows, types.intp), generate
@@ -394,7 +396,7 @@ def outer(typing_context, acc, X, i, k, W, kw, j):
         start = right.address(kw, j)
         row = [_load_vector(builder, tile, right.vector(tile, start, v)) for v in range(tile.vectors)]
         for r, address in enumerate(left.column(tile, i, k)):
-            x = _splat(builder, tile.vector, builder.load(address))
+            x = splat(builder, tile.vector, builder.load(address))
             for v in range(tile.vectors):
                 n = r * tile.vectors + v
                 term = multiply_add(builder, x, row[v], builder.extract_value(acc, n))
@@ -414,7 +416,7 @@ def fused(typing_context, x, y, z):
         operands = [
             registers_of(builder, tile, value)
             if isinstance(kind, TileType)
-            else [_splat(builder, tile.vector, value)] * tile.count
+            else [splat(builder, tile.vector, value)] * tile.count
             for kind, value in zip(signature.args, arguments, strict=True)
         ]
         return build(builder, context, tile, [multiply_add(builder, *given) for given in zip(*operands, strict=True)])
@@ -428,7 +430,7 @@ def _larger(builder, x, y):
 
 
 def _one_where_greater(builder, x, y):
-    one = _splat(builder, x.type, ir.Constant(x.type.element, 1.0))
+    one = splat(builder, x.type, ir.Constant(x.type.element, 1.0))
     return builder.select(builder.fcmp_ordered(">", x, y), one, ir.Constant(x.type, None))
 
 
@@ -460,7 +462,7 @@ def _define_operator(python_operator, operation):
         if isinstance(signature.args[1], TileType):
             y = registers_of(builder, tile, arguments[1])
         else:
-            y = [_splat(builder, tile.vector, arguments[1])] * tile.count
+            y = [splat(builder, tile.vector, arguments[1])] * tile.count
         return build(builder, context, tile, [operation(builder, p, q) for p, q in zip(x, y, strict=True)])
 
     lower_builtin(python_operator, TileType, TileType)(generate)
@@ -520,7 +522,7 @@ def keep_first(typing_context, x, count, fill):
         x, count, fill = arguments
         tile = signature.args[0]
         index = ir.VectorType(ir.IntType(64), tile.lanes)
-        limit, filler = _splat(builder, index, count), _splat(builder, tile.vector, fill)
+        limit, filler = splat(builder, index, count), splat(builder, tile.vector, fill)
         kept = []
         for n, register in enumerate(registers_of(builder, tile, x)):
             column = ir.Constant(index, [n % tile.vectors * tile.lanes + lane for lane in range(tile.lanes)])
@@ -551,7 +553,7 @@ def _significand_bits(tile):
 
 def _integer_maker(builder, tile):
     # adding 1.5 * 2^23 leaves no bits for a fraction, and the integer in the lowest bits
-    return _splat(builder, tile.vector, ir.Constant(tile.vector.element, 1.5 * 2.0 ** _significand_bits(tile)))
+    return splat(builder, tile.vector, ir.Constant(tile.vector.element, 1.5 * 2.0 ** _significand_bits(tile)))
 
 
 def _round(builder, tile, x):
@@ -563,9 +565,9 @@ def _power_of_two(builder, tile, n):
     bits = _significand_bits(tile)
     integer = ir.IntType(tile.dtype.bitwidth)
     shifted = builder.bitcast(builder.fadd(n, _integer_maker(builder, tile)), ir.VectorType(integer, tile.lanes))
-    exponent = builder.shl(shifted, _splat(builder, shifted.type, ir.Constant(integer, bits)))
+    exponent = builder.shl(shifted, splat(builder, shifted.type, ir.Constant(integer, bits)))
     bias = (2 ** (tile.dtype.bitwidth - bits - 2) - 1) << bits
-    total = builder.add(exponent, _splat(builder, shifted.type, ir.Constant(integer, bias)))
+    total = builder.add(exponent, splat(builder, shifted.type, ir.Constant(integer, bias)))
     return builder.bitcast(total, tile.vector)
 
 

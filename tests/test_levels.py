@@ -1,4 +1,6 @@
-"""Floats that are 0 to 255 times a unit are trained on as bytes where a matrix unit takes these, others never."""
+"""Floats that are 0 to 255 times a unit are trained on as bytes where these are multiplied faster, others never."""
+
+import math
 
 import numpy as np
 import pytest
@@ -7,14 +9,16 @@ from hypothesis import strategies as st
 
 from fastmlp import MLPClassifier, Trainer
 from fastmlp.architecture import Architecture
-from fastmlp.kernels.amx import HAS_AMX
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
+from fastmlp.kernels.split import WAYS
 from fastmlp.levels import in_levels
 from fastmlp.visiting import as_trained_on
 
 DTYPES = ["float32", "float64"]
 MANY = 3 << 20  # numbers, of which several threads look at some each
-only_with_unit = pytest.mark.skipif(not HAS_AMX, reason="this processor has no matrix unit (AMX)")
+only_where_bytes_are_faster = pytest.mark.skipif(
+    not WAYS, reason="this processor has neither VNNI nor a matrix unit (AMX)"
+)
 
 
 def random_levels(rows, columns):
@@ -83,8 +87,8 @@ def test_what_would_take_much_of_the_memory(monkeypatch):
         assert (in_levels(X, X.dtype) is not None) == has_room
 
 
-@only_with_unit
-@pytest.mark.parametrize("dtype", DTYPES)
+@only_where_bytes_are_faster
+@pytest.mark.parametrize("dtype", [dtype.name for dtype in WAYS])
 def test_training_on_them_is_training_on_bytes(dtype):
     X = random_levels(300, 300)
     y = X[:, 0] % 10
@@ -96,8 +100,8 @@ def test_training_on_them_is_training_on_bytes(dtype):
     assert trained(X / np.dtype(dtype).type(256), 0.5) == trained(X, 1 / 512)
 
 
-@only_with_unit
-@pytest.mark.parametrize("dtype", DTYPES)
+@only_where_bytes_are_faster
+@pytest.mark.parametrize("dtype", [dtype.name for dtype in WAYS])
 def test_what_would_not_be_worth_a_look_stays_as_it_is(dtype):
     X = random_levels(300, 300).astype(dtype)
     X[::3, ::2] = 0
@@ -139,12 +143,12 @@ def test_estimators_train_as_they_do_on_other_floats(solver, dtype, monkeypatch)
             return model.fit(X / np.dtype(dtype).type(255), y)
 
     quick = fitted()
-    monkeypatch.setattr("fastmlp.visiting.can_be_split", lambda kind, columns, rows: False)
+    monkeypatch.setattr("fastmlp.visiting.split_time", lambda *minibatches: math.inf)
     plain = fitted()
     for a, b in zip(quick.coefs_, plain.coefs_, strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e4 * np.finfo(dtype).eps)
     is_as_exact = quick.coefs_[0].dtype == dtype  # lbfgs computes in float64
-    assert (quick.coefs_[0] != plain.coefs_[0]).any() == (HAS_AMX and is_as_exact)
+    assert (quick.coefs_[0] != plain.coefs_[0]).any() == (np.dtype(dtype) in WAYS and is_as_exact)
 
 
 def test_a_trainer_that_goes_on_for_more_epochs_has_the_bits_of_one_that_never_stopped():

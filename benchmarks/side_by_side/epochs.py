@@ -43,7 +43,7 @@ def run(given: Given) -> Section:
         "Every epoch visits all rows in a fresh random order: forward, loss, backward and an update with L2, from the "
         f"same initial weights; {several(given.rounds)}. `1.50x` is 1.5 times fastmlp's time. The peak is that of "
         "back-to-back fused multiply-adds; a share of it is given where rows have no zeros, which fastmlp skips; it "
-        "may be more than all where a matrix unit multiplies bytes; "
+        "may be more than all where bytes are multiplied as such; "
         "beside it, the share of what a tile reaches whose operands stay in the first cache, in the same rounds. "
         "fastmlp gathers and scales rows as they are stored (uint8 for images); the others are given scaled floats."
     )

@@ -19,8 +19,8 @@ def run(given: Given) -> Section:
     rows = [_row(section, kind, rounds, given) for kind in (AS_STORED, UNEVEN)]
     section.parts.append(table(["network, batch, rows without zeros", *TITLES.values()], rows))
     section.parts.append(
-        f"{several(rounds).capitalize()} in one process, an epoch of each rule in turn. Uneven floats are rows that no "
-        "matrix unit takes as bytes."
+        f"{several(rounds).capitalize()} in one process, an epoch of each rule in turn. Uneven floats are rows that "
+        "are never multiplied as bytes."
     )
     return section
 

@@ -21,7 +21,7 @@ WORKS = (
     Work((784, 512, 256, 128, 10), 128, dense=True),
 )
 MULTIPLIED_BY_VECTORS = WORKS[1], WORKS[3]
-"""Trained a second time, on floats that no matrix unit takes."""
+"""Trained a second time, on floats that are no bytes."""
 
 
 def run(given: Given) -> Section:
@@ -44,7 +44,7 @@ def run(given: Given) -> Section:
         f"Seconds of an epoch, {several(given.rounds)}; `1.80x (90%), peak 1.95x` is 1.8 times as fast as one thread, "
         "90% of what so many threads could gain, while multiply-adds back to back gained 1.95 times: processors run "
         "slower, and some share a core, when all are busy. Uneven floats are rows each of which has a brightness of "
-        "its own: no matrix unit takes them as bytes. Below, such rows of the same shape without zeros and with those "
+        "its own: they are never multiplied as bytes. Below, such rows of the same shape without zeros and with those "
         "of handwriting; and handwriting as it is: 0 to 255 times a unit, it may be multiplied as bytes."
     )
     return section

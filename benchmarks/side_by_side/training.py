@@ -18,7 +18,7 @@ LEAST_FLOP = 4e10
 """Of the epochs of a turn: small networks train several in one, every system as many."""
 AS_STORED, FLOATS, UNEVEN = "as stored", "floats", "uneven floats"
 """Rows as they are kept in memory; scaled floats; and these, each row with a brightness of its own: no levels of one
-unit, so that no matrix unit takes them as bytes."""
+unit, so that they are never multiplied as bytes."""
 Weights = list[tuple[np.ndarray, np.ndarray]]
 
 

@@ -20,7 +20,7 @@ except ImportError:  # earlier commits have them beside the kernels
 
 try:
     from fastmlp.kernels import amx, byte_tiles, split
-except ImportError:  # earlier commits do without the matrix unit
+except ImportError:  # earlier commits do not multiply bytes
     split = None
 
 from .data import strokes
@@ -65,9 +65,9 @@ def _mark(rows, inputs) -> None:
 
 
 def _way_to_split(dtype):
-    """Return the kernels that multiply bytes by a dtype on the matrix unit, and what makes memory for these."""
-    if split is None or not amx.HAS_AMX:
-        raise NotImplementedError("there is no matrix unit, or it was not used")
+    """Return the kernels that multiply bytes by a dtype, and what makes memory for these."""
+    if split is None or not (amx.HAS_AMX or hasattr(split, "HAS_VNNI")) or not getattr(split, "WAYS", True):
+        raise NotImplementedError("nothing here multiplies bytes, or it was not used")
     if hasattr(split, "WAYS"):
         return split.WAYS[np.dtype(dtype)]
     if dtype != np.float32:
@@ -81,7 +81,7 @@ def _way_to_split(dtype):
 
 
 def _tiles_of_bytes(dtype):
-    """Return a minibatch of random bytes for the matrix unit."""
+    """Return a minibatch of random bytes, to be multiplied as such."""
     way = _way_to_split(dtype)
     X = np.random.default_rng(0).integers(1, 256, (BATCH, INPUTS), dtype=np.uint8)
     tiles = zeros.Inputs(*(array[0] for array in way.new_tiles(1, (BATCH, INPUTS), dtype)))
