@@ -201,10 +201,9 @@ def store_digits(typing_context, rows, per_one, S, s, step, quad):
     """``store_digits(rows, per_one, S, s, step, quad)``: the digits of four rows become rows of right operands.
 
     rows: a tuple of four tiles; per_one: what ``last_digits_in_one`` returns
-    S: (tiles, TILE) uint8, first digits being those of operand s, the next ones of that step behind it
+    S: (operands, bytes) uint8, first digits being those of operand s, the next ones of that step behind it
     quad: which four rows of these operands
     """
-
     row = per_one
 
     def generate(context, builder, signature, arguments):
