@@ -19,9 +19,6 @@ from fastmlp.kernels.split_digits import affine_digits, update_digits
 from fastmlp.kernels.split_quads import affine_quads, update_quads
 from fastmlp.kernels.vnni import HAS_VNNI
 
-FEWEST_COLUMNS = 128
-"""Of rows; shorter ones gain little with one thread and lose with two (measured: README)."""
-
 
 class Way(NamedTuple):
     """How a first layer of a dtype is split."""
@@ -33,6 +30,8 @@ class Way(NamedTuple):
     affine: Any
     update: Any
     """The kernels that multiply."""
+    fewest_columns: int
+    """Of rows; shorter ones gain little or lose (measured: README)."""
     together: int
     """How many rows are multiplied at once, or as if there were so many ..."""
     of_products: float
@@ -48,8 +47,8 @@ def _ways() -> dict[np.dtype, Way]:
     bfloats = bfloat_tiles.new_tiles, bfloat_tiles.copy_bfloats, affine_bfloats, update_bfloats
     single, double = np.dtype(np.float32), np.dtype(np.float64)
     if HAS_AMX:
-        return {single: Way(*bfloats, 2 * SIDE, 0.25, 10.0), double: Way(*digits, 2 * SIDE, 0.3, 28.0)}
-    return {single: Way(*quads, byte_rows.TOGETHER, 0.76, 5.5)} if HAS_VNNI else {}
+        return {single: Way(*bfloats, 128, 2 * SIDE, 0.25, 10.0), double: Way(*digits, 128, 2 * SIDE, 0.3, 28.0)}
+    return {single: Way(*quads, 64, byte_rows.TOGETHER, 0.76, 5.5)} if HAS_VNNI else {}
 
 
 WAYS = _ways()
@@ -61,6 +60,6 @@ def split_time(dtype, kind: np.dtype, columns: int, rows: int) -> float:
     dtype: of the network; kind, columns, rows: of minibatches
     """
     way = WAYS.get(np.dtype(dtype))
-    if way is None or kind != np.uint8 or columns < FEWEST_COLUMNS or max(columns, rows) > MOST_BYTE_PRODUCTS:
+    if way is None or kind != np.uint8 or columns < way.fewest_columns or max(columns, rows) > MOST_BYTE_PRODUCTS:
         return math.inf
     return (way.of_products * round_up(rows, way.together) + way.of_a_split) / rows

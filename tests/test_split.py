@@ -70,7 +70,7 @@ def test_bytes_without_zeros_are_multiplied_so(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_is_not_multiplied_so(dtype):
     X, _ = rows_of_bytes(200, 300)
-    assert visiting_of(X, (50,), 8, dtype) == visiting_of(X[:, :100], (50,), 128, dtype) == VISIT_ALL
+    assert visiting_of(X, (50,), 8, dtype) == visiting_of(X[:, :60], (50,), 128, dtype) == VISIT_ALL
     assert visiting_of(X, (), 128, dtype) == visiting_of(X, (50,), 10**5, dtype) == VISIT_ALL
     assert visiting_of(X.astype(np.float32), (50,), 128, dtype) == VISIT_ALL
     X[np.random.default_rng(0).random(X.shape) < 0.97] = 0  # to skip zeros is quicker
