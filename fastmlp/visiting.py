@@ -116,7 +116,10 @@ def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:
 
 
 def _quickest(in_groups: float, singly: float) -> tuple[float, Choice]:
-    """Return the least time and what then is visited, given those of groups and single visits beside everything."""
+    """Return the least time and what then is visited, given those of groups and single visits beside everything.
+
+    Everything takes 1, but is preferred to what saves less than marking zeros is worth.
+    """
     times = {EVERYTHING: WORTH_MARKING, NONZEROS: in_groups, SINGLES: singly}
     best = min(times, key=times.__getitem__)
     return (1.0 if best is EVERYTHING else times[best]), best

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.kernels.amx import PARTS, SIDE
 from fastmlp.kernels.bfloats import DEPTH, TILE, load_pairs, store_columns, store_rows
-from fastmlp.kernels.gather import SOON, note_numbers
+from fastmlp.kernels.gather import SOON, note_numbers, numbers_of
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
@@ -109,7 +109,7 @@ def copy_bfloats(kind, data, selection, inputs):
     Rows that fill up the last square are the last row again, columns zeros: products may run over both.
     """
     tiles, end = tiles_of(inputs), selection.end
-    rows = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
+    rows = numbers_of(kind, data)
     soon = matrix(tiles.numbers, SOON * DEPTH, 1, DEPTH)
     tiles.scale[0, 0] = data.scale
     for r in range(0, selection.count, DEPTH):

@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp.kernels.amx import ROW_BYTES, SIDE
-from fastmlp.kernels.digits import QUAD
-from fastmlp.kernels.gather import BYTES_AHEAD, ask_for_column, rows_of_block, rows_soon
+from fastmlp.kernels.digits import DIGITS_OF_SINGLE, QUAD
+from fastmlp.kernels.gather import ask_for_column, numbers_of, rows_ahead, rows_of_block, rows_soon
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import PANEL_EFFICIENCY
 from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.views import blocks_at, matrix, matrix_of
-from fastmlp.kernels.vnni import AT_ONCE, DIGITS, ROWS, copy_quads
+from fastmlp.kernels.vnni import AT_ONCE, ROWS, copy_quads
 from fastmlp.kernels.zeros import NONE, first_bits
 
 TOGETHER = AT_ONCE * QUAD
@@ -33,7 +33,7 @@ class Operands(NamedTuple):
     worth: np.ndarray  # (vectors, SIDE) float32: what 1 as the first digit of right operands stands for
     X: np.ndarray  # (strips, parts, ROWS * ROW_BYTES) uint8: ROW_BYTES of each row of a strip, then their next ones
     XT: np.ndarray  # (quads, bytes) uint8: column after column of QUAD rows
-    S: np.ndarray  # (rows, ROW_BYTES) uint8: right operands, quad after quad, of each the DIGITS
+    S: np.ndarray  # (rows, ROW_BYTES) uint8: right operands, quad after quad, of each all digits
 
 
 def _sizes(rows, columns):
@@ -41,7 +41,7 @@ def _sizes(rows, columns):
     high, wide = (rows + ROW_BYTES - 1) // ROW_BYTES, (columns + ROW_BYTES - 1) // ROW_BYTES
     X = high * ROW_BYTES // ROWS, wide, ROWS * ROW_BYTES
     XT = high * ROW_BYTES // QUAD, wide * ROW_BYTES * QUAD + ROW_BYTES  # an odd number of cache lines
-    return X, XT, DIGITS * ROW_BYTES // QUAD * max(MOST_VECTORS * high, wide)
+    return X, XT, DIGITS_OF_SINGLE * ROW_BYTES // QUAD * max(MOST_VECTORS * high, wide)
 
 
 _sizes_in_kernels = part(_sizes)  # asked for in Python, to make room, and in kernels
@@ -91,8 +91,7 @@ def copy_bytes(kind, data, selection, inputs):
     What is multiplied together with the last rows or columns is 0: right operands may hold anything there.
     """
     operands, end = operands_of(inputs), selection.end
-    rows = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
-    ahead = max(1, BYTES_AHEAD // (QUAD * data.row_bytes)) * QUAD
+    rows, ahead = numbers_of(kind, data), rows_ahead(data)
     operands.scale[0, 0] = data.scale
     for r in range(0, (selection.count + TOGETHER - 1) // TOGETHER * TOGETHER, QUAD):
         numbers, soon = rows_of_block(selection, r), rows_soon(selection, r + ahead, rows.shape[0] - 1)

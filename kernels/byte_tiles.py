@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.kernels.amx import SIDE
 from fastmlp.kernels.digits import DEPTH, DIGITS, TILE, copy_row, transpose_tiles
-from fastmlp.kernels.gather import HERE, SOON, note_numbers
+from fastmlp.kernels.gather import HERE, SOON, note_numbers, numbers_of
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
@@ -100,7 +100,7 @@ def copy_bytes(kind, data, selection, inputs):
     What is left of the last squares is 0: right operands may hold anything there.
     """
     tiles, end = tiles_of(inputs), selection.end
-    rows = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
+    rows = numbers_of(kind, data)
     tiles.scale[0, 0] = data.scale
     for r in range(0, selection.count, DEPTH):
         note_numbers(selection, r, rows.shape[0] - 1, tiles.numbers)

@@ -44,12 +44,12 @@ TILE = SIDE * DEPTH
 """Bytes of an operand."""
 QUAD = 4
 """Numbers of a column that lie side by side in a right operand."""
-DIGITS = 8
-"""Of a float64."""
+DIGITS, DIGITS_OF_SINGLE = 8, 3
+"""Of a float64, and of a float32."""
 
 _BYTE = ir.IntType(8)
 _WORDS = ir.VectorType(ir.IntType(32), SIDE)
-_DIGITS = {32: 3, 64: DIGITS}  # of a float of so many bits
+_DIGITS = {32: DIGITS_OF_SINGLE, 64: DIGITS}  # of a float of so many bits
 _EXPONENT = 0x7FF << 52  # bits of a float64
 _MOST = 127.25  # of the first digit: when those behind are rounded, it must not become 128
 _LEAST = {32: 2.0**-100, 64: 2.0**-900}  # as which a smaller number counts as the largest of a column

@@ -88,6 +88,18 @@ def gathering_address(gather, kind: np.dtype, dtype) -> int:
 
 
 @part
+def numbers_of(kind, data):
+    """Return the numbers of dense rows, (N, D) of a kind."""
+    return matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
+
+
+@part
+def rows_ahead(data):
+    """Return how many rows, whole blocks, are BYTES_AHEAD bytes or less; one block at least."""
+    return max(1, BYTES_AHEAD // (BLOCK * data.row_bytes)) * BLOCK
+
+
+@part
 def row_soon(selection, i, last):
     """Return the number of the i-th row, those selected next being counted on; of the order's last, if it ends before.
 
@@ -213,11 +225,10 @@ def copy_rows(kind, data, selection, inputs):
     X, marks = inputs.X, inputs.visits.size > 0
     begin, end = selection.begin, selection.end
     factor = X.dtype.type(data.scale)
-    numbers = matrix_of(kind, data.data, 0, data.data.size // data.row_bytes, data.inputs)
+    numbers, ahead = numbers_of(kind, data), rows_ahead(data)
     if X.shape[2] == 1:
         _copy_row(numbers, row_number(selection.order, selection.first), factor, X, begin, end)
         return
-    ahead = max(1, BYTES_AHEAD // (BLOCK * data.row_bytes)) * BLOCK
     for r in range(0, selection.count, BLOCK):
         block = rows_of_block(selection, r)
         soon = rows_soon(selection, r + ahead, numbers.shape[0] - 1)

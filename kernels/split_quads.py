@@ -5,13 +5,20 @@ Each number becomes three, in as many right operands.
 
 from fastmlp.kernels.amx import SIDE
 from fastmlp.kernels.byte_rows import MOST_VECTORS, operands_of
-from fastmlp.kernels.digits import QUAD, last_digits_in_one, rows_of_quad, store_digits, worth_of_columns
+from fastmlp.kernels.digits import (
+    DIGITS_OF_SINGLE,
+    QUAD,
+    last_digits_in_one,
+    rows_of_quad,
+    store_digits,
+    worth_of_columns,
+)
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import Panel
 from fastmlp.kernels.matmul import claim_to_finish, finish
 from fastmlp.kernels.rules import descend
 from fastmlp.kernels.tile import fused, load_row, store
-from fastmlp.kernels.vnni import AT_ONCE, DIGITS, ROWS, add_products, in_first_digits, no_sums
+from fastmlp.kernels.vnni import AT_ONCE, ROWS, add_products, in_first_digits, no_sums
 
 
 @part
@@ -23,7 +30,9 @@ def _split(M, begin, end, j, operands, v, s):
     worth = worth_of_columns(M, begin, end, j, j)
     per_one = last_digits_in_one(worth)
     for k in range(begin, end, QUAD):
-        store_digits(rows_of_quad(M, k, end, j, j), per_one, operands.S, s + (k - begin) // QUAD * DIGITS, 1, 0)
+        store_digits(
+            rows_of_quad(M, k, end, j, j), per_one, operands.S, s + (k - begin) // QUAD * DIGITS_OF_SINGLE, 1, 0
+        )
     store(worth, operands.worth, v, 0)
 
 
@@ -32,7 +41,7 @@ def _products(X, start, quad, depth, S, s):
     """Return the products of ROWS rows of a left operand, from a quad on, with right ones, in units of first digits."""
     sums = no_sums()
     for n in range(0, (depth + QUAD - 1) // QUAD, AT_ONCE):
-        sums = add_products(sums, X, start, quad + n, S, s + n * DIGITS)
+        sums = add_products(sums, X, start, quad + n, S, s + n * DIGITS_OF_SINGLE)
     return in_first_digits(sums)
 
 

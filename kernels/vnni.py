@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import ROW_BYTES, SIDE
-from fastmlp.kernels.digits import QUAD
+from fastmlp.kernels.digits import DIGITS_OF_SINGLE, QUAD
 from fastmlp.kernels.jit import call_llvm
 from fastmlp.kernels.shape import FEATURES
 from fastmlp.kernels.tile import (
@@ -29,8 +29,8 @@ from fastmlp.kernels.tile import (
 
 HAS_VNNI = {"avx512vnni", "avx512vbmi", "avx512bw", "avx512dq"} <= FEATURES and "amx-int8" not in FEATURES
 """Whether the processor has these instructions, and those that make operands of bytes, but no matrix unit."""
-ROWS, DIGITS = 8, 3
-"""Rows of a left operand, and digits of a float32, whose sums the registers hold at the same time."""
+ROWS = 8
+"""Of a left operand, whose sums, with all digits of a float32, the registers hold at the same time."""
 AT_ONCE = 4
 """Quads of a row that are multiplied before it is asked whether these are all: LLVM unrolls fewer, and spills sums."""
 
@@ -46,15 +46,18 @@ def add_products(typing_context, sums, X, start, quad, S, s):
     X: uint8, of which the rows from ``start`` on, their quads from ``quad`` on, both multiples of as many. In an array
         (strips, parts, ROWS * ROW_BYTES) so many bytes of each row of a strip follow one another, in one (quads, bytes)
         the quads of all rows
-    S: (..., ROW_BYTES) uint8, rows of right operands, from row s on: the DIGITS of a quad, then those of the next
+    S: (..., ROW_BYTES) uint8, rows of right operands, from row s on: all digits of a quad, then those of the next
     """
+    rows = _InStrips if X.ndim == 3 else _Interleaved
 
     def generate(context, builder, signature, arguments):
         given, left, start, quad, right, s = arguments
-        left, right = _Rows(context, builder, X, left, start, quad), RowAddresses(context, builder, S, right)
+        left, right = rows(context, builder, X, left, start, quad), RowAddresses(context, builder, S, right)
         found, first = registers_of(builder, sums, given), right.address(s, index(0))
         for q in range(AT_ONCE):
-            places = [builder.gep(first, [index((q * DIGITS + p) * ROW_BYTES)]) for p in range(DIGITS)]
+            places = [
+                builder.gep(first, [index((q * DIGITS_OF_SINGLE + p) * ROW_BYTES)]) for p in range(DIGITS_OF_SINGLE)
+            ]
             columns = [load_many(builder, place, _WORD, SIDE) for place in places]
             for r in range(ROWS):
                 row = _everywhere(builder, left.address_of(r, q))
@@ -68,7 +71,7 @@ def add_products(typing_context, sums, X, start, quad, S, s):
 @intrinsic
 def no_sums(typing_context):
     """``no_sums()``: zeros, for ``add_products``."""
-    sums = TileType(DIGITS * ROWS, 1, types.int32)
+    sums = TileType(DIGITS_OF_SINGLE * ROWS, 1, types.int32)
     return sums(), lambda context, builder, signature, arguments: ir.Constant(context.get_value_type(sums), None)
 
 
@@ -88,25 +91,30 @@ def in_first_digits(typing_context, sums):
     return products(sums), generate
 
 
-class _Rows:
-    """Where the quads of a left operand's rows lie."""
+class _InStrips:
+    """Where the quads of some rows lie in an array of strips."""
 
     def __init__(self, context, builder, array_type, value, start, quad):
-        self.builder, self.is_in_strips = builder, array_type.ndim == 3
-        array = RowAddresses(context, builder, array_type, value)
-        if self.is_in_strips:
-            part = builder.sdiv(quad, index(ROW_BYTES // QUAD))
-            whole = builder.add(builder.mul(builder.sdiv(start, index(ROWS)), array.shape[1]), part)
-            within = builder.srem(quad, index(ROW_BYTES // QUAD))
-            offset = builder.add(builder.mul(whole, array.shape[2]), builder.mul(within, index(QUAD)))
-            self.first = builder.gep(array.data, [offset])
-        else:
-            self.array, self.quad, self.column = array, quad, builder.mul(start, index(QUAD))
+        self.builder, array = builder, RowAddresses(context, builder, array_type, value)
+        part, within = (f(quad, index(ROW_BYTES // QUAD)) for f in (builder.sdiv, builder.srem))
+        whole = builder.add(builder.mul(builder.sdiv(start, index(ROWS)), array.shape[1]), part)
+        offset = builder.add(builder.mul(whole, array.shape[2]), builder.mul(within, index(QUAD)))
+        self.first = builder.gep(array.data, [offset])
 
     def address_of(self, row, quad):
         """Return where a quad of a row lies, both counted from the first."""
-        if self.is_in_strips:
-            return self.builder.gep(self.first, [index(row * ROW_BYTES + quad * QUAD)])
+        return self.builder.gep(self.first, [index(row * ROW_BYTES + quad * QUAD)])
+
+
+class _Interleaved:
+    """Where they lie in an array of quads."""
+
+    def __init__(self, context, builder, array_type, value, start, quad):
+        self.builder, self.array = builder, RowAddresses(context, builder, array_type, value)
+        self.quad, self.column = quad, builder.mul(start, index(QUAD))
+
+    def address_of(self, row, quad):
+        """Return where a quad of a row lies, both counted from the first."""
         first = self.array.address(self.builder.add(self.quad, index(quad)), self.column)
         return self.builder.gep(first, [index(row * QUAD)])
 
@@ -133,7 +141,7 @@ def copy_quads(typing_context, M, rows, k, masks, X, r, XT):
         pairs = zip(*(cgutils.unpack_tuple(builder, given) for given in (rows, masks)), strict=True)
         found = [load_some(builder, source.address(row, k), _BYTE, ROW_BYTES, mask) for row, mask in pairs]
         row_of_strip = builder.mul(builder.srem(r, index(ROWS)), index(ROW_BYTES))
-        strip = _Rows(context, builder, X, left, r, builder.sdiv(k, index(QUAD))).first
+        strip = _InStrips(context, builder, X, left, r, builder.sdiv(k, index(QUAD))).first
         to_rows = builder.gep(strip, [row_of_strip])
         to_columns = turned.address(builder.sdiv(r, index(QUAD)), builder.mul(k, index(QUAD)))
         for numbers, first in ((found, to_rows), (interleaved(builder, found), to_columns)):

@@ -20,8 +20,8 @@ WORKS = (
     Work((784, 1024, 10), 256, dense=True),
     Work((784, 512, 256, 128, 10), 128, dense=True),
 )
-MULTIPLIED_BY_VECTORS = WORKS[1], WORKS[3]
-"""Trained a second time, on floats that are no bytes."""
+ON_FLOATS_TOO = WORKS[1], WORKS[3]
+"""Trained a second time, on floats that are never multiplied as bytes."""
 
 
 def run(given: Given) -> Section:
@@ -30,7 +30,7 @@ def run(given: Given) -> Section:
     works = WORKS[:1] if given.quick else WORKS
     if len(counts) > 1:
         measured = [(work, AS_STORED) for work in works]
-        measured += [(work, UNEVEN) for work in works if work in MULTIPLIED_BY_VECTORS]
+        measured += [(work, UNEVEN) for work in works if work in ON_FLOATS_TOO]
         rows = [_threads_row(section, work, kind, counts, given) for work, kind in measured]
         head = ["network, batch, rows without zeros", "1 thread", *(f"{threads} threads" for threads in counts[1:])]
         section.parts.append(table(head, rows))

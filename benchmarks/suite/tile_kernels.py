@@ -66,9 +66,12 @@ def _mark(rows, inputs) -> None:
 
 def _way_to_split(dtype):
     """Return the kernels that multiply bytes by a dtype, and what makes memory for these."""
-    if split is None or not (amx.HAS_AMX or hasattr(split, "HAS_VNNI")) or not getattr(split, "WAYS", True):
+    knows_vectors = hasattr(split, "HAS_VNNI")  # earlier commits list ways for the matrix unit where there is none
+    if split is None or not (amx.HAS_AMX or knows_vectors):
         raise NotImplementedError("nothing here multiplies bytes, or it was not used")
     if hasattr(split, "WAYS"):
+        if np.dtype(dtype) not in split.WAYS:
+            raise NotImplementedError(f"nothing here multiplies bytes by {np.dtype(dtype)}")
         return split.WAYS[np.dtype(dtype)]
     if dtype != np.float32:
         raise NotImplementedError("earlier commits multiply bytes by float32 only")
