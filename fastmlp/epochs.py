@@ -44,9 +44,9 @@ class Epochs:
             orders = course.train_rows[orders]
         if course.targets.weights.size:
             self._weigh(orders, steps)
-        corrections = optimizer.corrections(count * per_epoch, (estimator.beta_1, estimator.beta_2))
+        factors = optimizer.factors(count * per_epoch, (estimator.beta_1, estimator.beta_2))
         steps[:, :, FIRST] += np.arange(0, count * rows, rows)[:, None]
-        steps[:, :, RATE] = rates * np.reshape(corrections, (-1, per_epoch if np.ndim(corrections) else 1))
+        steps[:, :, RATE] = rates * np.reshape(factors, (-1, per_epoch if np.ndim(factors) else 1))
         steps[:, :, SHRINKAGE] = rates * estimator.weight_decay
         return orders.reshape(-1), steps.reshape(-1, COLUMNS)
 

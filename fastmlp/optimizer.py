@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.adam import descent_of_sums, rates_of_sums
 from fastmlp.engine import Engine
 from fastmlp.kernels import rules
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.rules import Descent
 from fastmlp.sampling import shuffled_orders
-from fastmlp.schedule import correct_bias
 
 SMALLEST_RATE, RATE_DIVISOR = 1e-6, 5.0  # of the "adaptive" schedule
-BLOCK_STEPS = 1024  # whose corrections are found at once, for all fits
+BLOCK_STEPS = 1024  # whose factors are found at once, for all fits
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -60,14 +60,14 @@ class Optimizer:
         self.order = orders[-1].copy()
         return orders
 
-    def corrections(self, count: int, betas: tuple[float, float]) -> Floats | float:
-        """Count the next steps, and return what multiplies their learning rates: of Adam, for its averages' bias."""
+    def factors(self, count: int, betas: tuple[float, float]) -> Floats | float:
+        """Count the next steps, and return what multiplies their learning rates: of Adam, for its sums."""
         first, self.steps = self.steps, self.steps + count
         if self.engine.regime.rule is not rules.ADAM:
             return 1.0
         blocks = range(first // BLOCK_STEPS, (self.steps - 1) // BLOCK_STEPS + 1)
         start = first - blocks.start * BLOCK_STEPS
-        return np.concatenate([_corrections(block, betas) for block in blocks])[start : start + count]
+        return np.concatenate([_factors(block, betas) for block in blocks])[start : start + count]
 
     def end_epoch(self, options: Any, rows_seen: int) -> None:
         """Let the learning rate change as an epoch ends. options: an estimator; rows_seen: since its first fit."""
@@ -89,14 +89,14 @@ class Optimizer:
 
 
 @lru_cache(maxsize=64)
-def _corrections(block: int, betas: tuple[float, float]) -> Floats:
-    return correct_bias(np.ones(BLOCK_STEPS), block * BLOCK_STEPS, betas)
+def _factors(block: int, betas: tuple[float, float]) -> Floats:
+    return rates_of_sums(np.ones(BLOCK_STEPS), block * BLOCK_STEPS, betas)
 
 
 def descent_of(options: Any) -> Descent:
     """Return the numbers that all steps of an estimator have in common."""
     if options.solver == "adam":
-        return Descent(momentum=options.beta_1, second_momentum=options.beta_2, epsilon=options.epsilon)
+        return descent_of_sums((options.beta_1, options.beta_2), options.epsilon)
     return Descent(momentum=float(options.momentum))
 
 

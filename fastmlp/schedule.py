@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.options import ADAM_BETAS, Options
+from fastmlp.options import Options
 
 
 class Schedule:
@@ -26,16 +26,3 @@ class Schedule:
         if options.learning_rate_schedule == "linear":
             return options.learning_rate * (1 - steps / self._total)
         return options.learning_rate * np.power(options.learning_rate_decay, steps // self._per_epoch)
-
-
-def correct_bias(
-    rates: NDArray[np.float64], first: int, betas: tuple[float, float] = ADAM_BETAS
-) -> NDArray[np.float64]:
-    """Return rates for Adam that make up for its averages having started from 0 (Kingma and Ba, 2015, section 3).
-
-    first: the number of the first of these minibatches, counted from 0
-    """
-    steps = np.arange(first + 1, first + len(rates) + 1)
-    first_beta, second_beta = betas
-    corrected: NDArray[np.float64] = rates * np.sqrt(1 - second_beta**steps) / (1 - first_beta**steps)
-    return corrected

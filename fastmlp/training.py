@@ -9,15 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.adam import descent_of_sums, rates_of_sums
 from fastmlp.engine import Engine, Train
 from fastmlp.errors import DivergedError
 from fastmlp.history import EpochFigures, History, tell
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.rules import ROWS_OF_STEP, Descent
 from fastmlp.kernels.targets import Targets
-from fastmlp.options import ADAM_BETAS, ADAM_EPSILON, Options
+from fastmlp.options import Options
 from fastmlp.sampling import epoch_order
-from fastmlp.schedule import Schedule, correct_bias
+from fastmlp.schedule import Schedule
 from fastmlp.state import TrainingState
 from fastmlp.steps import mean_loss, shares_of, steps_of
 from fastmlp.task import Task
@@ -121,7 +122,7 @@ def _train_epoch(
     for samples, whole_order in source.windows(standing.random, options.sampling):
         order = whole_order[: int(min(len(whole_order), (limit - standing.steps) * batch_size))]
         rates = schedule.rates(standing.steps, -(-len(order) // batch_size))
-        step_sizes = correct_bias(rates, standing.steps) if options.solver == "adam" else rates
+        step_sizes = rates_of_sums(rates, standing.steps) if options.solver == "adam" else rates
         shares = shares_of(order, batch_size, samples.targets.weights)
         steps = steps_of(len(order), batch_size, step_sizes, shares, 2 * options.l2)
         all_losses.append(train(samples.rows, samples.targets, order, steps, descent))
@@ -135,7 +136,7 @@ def _train_epoch(
 def _descent(options: Options) -> Descent:
     """Return the numbers that all of the optimiser's steps have in common."""
     if options.solver == "adam":
-        return Descent(momentum=ADAM_BETAS[0], second_momentum=ADAM_BETAS[1], epsilon=ADAM_EPSILON)
+        return descent_of_sums()
     return Descent(momentum=options.momentum)
 
 

@@ -5,10 +5,11 @@ With dW = X^T G + decay W (decay is 2 * l2, or 0 for biases), rate r and momentu
     SGD         W -= r dW
     MOMENTUM    V = m V - r dW;  W += V
     NESTEROV    V = m V - r dW;  W += m V - r dW                (Sutskever et al., 2013, section 2, rearranged)
-    ADAM        M = m M + (1 - m) dW;  V = v V + (1 - v) dW^2;  W = (1 - s) W - r M / (sqrt(V) + epsilon)
-                                                                (Kingma and Ba, 2015, end of section 2: r holds the
-                                                                correction for the bias of M and V; s, the shrinkage,
-                                                                is what Loshchilov and Hutter, 2019, decouple: AdamW)
+    ADAM        M = m M + dW;  V = v V + dW^2;  W = (1 - s) W - r M / (sqrt(V) + epsilon)
+                                                                (Kingma and Ba, 2015, end of section 2: what makes
+                                                                averages of the sums M and V is in r and epsilon; s,
+                                                                the shrinkage, is what Loshchilov and Hutter, 2019,
+                                                                decouple: AdamW)
     ACCUMULATE  V += r X^T G;  W stays                          (a gradient to look at, a sum over minibatches)
     KEEP        V = dW;  W stays                                (a gradient that something is done to first)
     KEEP_PART   V = X^T G;  W stays                             (what others are added to before weights decay)
@@ -21,7 +22,7 @@ from numba.extending import overload
 from fastmlp.kernels.elementary import reciprocal, root
 from fastmlp.kernels.jit import Choice, ChoiceType, part
 from fastmlp.kernels.layout import values
-from fastmlp.kernels.tile import fused, load, store
+from fastmlp.kernels.tile import fused, load, room_for, store
 
 SGD, MOMENTUM, NESTEROV = map(Choice, ("sgd", "momentum", "nesterov"))
 ADAM, ACCUMULATE, KEEP, KEEP_PART = map(Choice, ("adam", "accumulate", "keep", "keep part"))
@@ -73,8 +74,8 @@ def _with(descent, rate, decay, shrinkage):
     return Descent(rate, decay, shrinkage, descent.momentum, descent.second_momentum, descent.epsilon)
 
 
-def descend(rule, shape, gradient, panel, i, descent):
-    """Apply the rule to the tile at row i of a panel, given the tile X^T G."""
+def descend_row(rule, shape, gradient, panel, i, descent):
+    """Apply the rule to row i of a panel, given that row of X^T G."""
 
 
 def _sgd(rule, shape, gradient, panel, i, descent):
@@ -103,8 +104,8 @@ def _adam(rule, shape, gradient, panel, i, descent):
     W, M, V = values(panel, 0), values(panel, 1), values(panel, 2)
     w = load(shape, W, i, 0)
     dw = fused(w, descent.decay, gradient)
-    m = fused(load(shape, M, i, 0), descent.momentum, dw * (1 - descent.momentum))
-    v = fused(load(shape, V, i, 0), descent.second_momentum, dw * dw * (1 - descent.second_momentum))
+    m = fused(load(shape, M, i, 0), descent.momentum, dw)
+    v = fused(load(shape, V, i, 0), descent.second_momentum, dw * dw)
     store(m, M, i, 0)
     store(v, V, i, 0)
     kept = w * (1 - descent.shrinkage)
@@ -136,8 +137,20 @@ _RULES = {
 }
 
 
-@overload(descend)
-def _descend(rule, shape, gradient, panel, i, descent):
+@overload(descend_row)
+def _descend_row(rule, shape, gradient, panel, i, descent):
     if isinstance(rule, ChoiceType):
         return _RULES[rule.choice.name]
     return None
+
+
+@part
+def descend(rule, shape, gradient, panel, i, descent):
+    """Apply the rule to the tile at row i of a panel, given the tile X^T G.
+
+    Row by row: what rules compute of a whole tile at once are more numbers than there are registers.
+    """
+    rows = room_for(shape, panel.buffer)
+    store(gradient, rows, 0, 0)
+    for r in range(shape.rows):
+        descend_row(rule, shape.row, load(shape.row, rows, r, 0), panel, i + r, descent)

@@ -67,6 +67,9 @@ class _ShapeAttributes(AttributeTemplate):
     def resolve_rows(self, shape):
         return types.intp
 
+    def resolve_row(self, shape):
+        return ShapeType(Shape(1, shape.vectors, shape.lanes))
+
     def resolve_strip(self, shape):
         return ShapeType(Shape(STRIP, shape.vectors))
 
@@ -79,6 +82,7 @@ def _rows_of(context, builder, shape, value):
     return context.get_constant(types.intp, shape.rows)
 
 
+@lower_getattr(ShapeType, "row")
 @lower_getattr(ShapeType, "strip")
 @lower_getattr(ShapeType, "of_blocks")
 def _shape_of(context, builder, shape, value):
