@@ -31,15 +31,14 @@ class Epochs:
         """Return the order of rows (count * rows,) and the steps (count * minibatches, COLUMNS) of the next epochs."""
         course, estimator, optimizer = self._course, self._estimator, self._course.optimizer
         rows, per_epoch = course.count, len(self.steps)
-        steps, rates = np.empty((count, per_epoch, COLUMNS)), np.empty((count, 1))
+        steps = np.empty((count, per_epoch, COLUMNS))
         steps[...] = self.steps
         if course.engine.regime.dropout == NO_DROPOUT:
             orders = optimizer.next_orders(count, estimator.shuffle)
         else:
             orders = np.concatenate([self._order_and_seeds(epoch) for epoch in steps])
-        for e in range(count):
-            rates[e] = self.learning_rate = optimizer.learning_rate
-            optimizer.end_epoch(estimator, estimator.t_ + (e + 1) * rows)
+        rates = optimizer.next_rates(count, estimator, rows)[:, None]
+        self.learning_rate = float(rates[-1, 0])
         if course.train_rows is not None:
             orders = course.train_rows[orders]
         if course.targets.weights.size:

@@ -69,12 +69,21 @@ class Optimizer:
         start = first - blocks.start * BLOCK_STEPS
         return np.concatenate([_factors(block, betas) for block in blocks])[start : start + count]
 
-    def end_epoch(self, options: Any, rows_seen: int) -> None:
-        """Let the learning rate change as an epoch ends. options: an estimator; rows_seen: since its first fit."""
-        if options.solver == "sgd" and options.learning_rate == "invscaling":
-            self.learning_rate = options.learning_rate_init / (rows_seen + 1) ** options.power_t
-        if options.learning_rate_decay is not None:
-            self.learning_rate *= options.learning_rate_decay
+    def next_rates(self, count: int, options: Any, rows: int) -> Floats:
+        """Return the learning rates (count,) of the next epochs, and let it change as these end.
+
+        options: an estimator; rows: of an epoch
+        """
+        rates = np.full(count, self.learning_rate)
+        scales, decays = _scales_inversely(options), options.learning_rate_decay is not None
+        for e in range(count if scales or decays else 0):
+            rates[e] = self.learning_rate
+            if scales:
+                rows_seen = options.t_ + (e + 1) * rows  # since its first fit
+                self.learning_rate = options.learning_rate_init / (rows_seen + 1) ** options.power_t
+            if decays:
+                self.learning_rate *= options.learning_rate_decay
+        return rates
 
     def end_without_progress(self, options: Any, reason: str) -> bool:
         """Tell whether training ends where it makes no progress; "adaptive" rates become smaller first."""
@@ -91,6 +100,10 @@ class Optimizer:
 @lru_cache(maxsize=64)
 def _factors(block: int, betas: tuple[float, float]) -> Floats:
     return rates_of_sums(np.ones(BLOCK_STEPS), block * BLOCK_STEPS, betas)
+
+
+def _scales_inversely(options: Any) -> bool:
+    return bool(options.solver == "sgd" and options.learning_rate == "invscaling")
 
 
 def descent_of(options: Any) -> Descent:
