@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from numba.extending import overload
 
-from fastmlp.kernels.elementary import reciprocal, root
+from fastmlp.kernels.elementary import quotient, root
 from fastmlp.kernels.jit import Choice, ChoiceType, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.tile import fused, load, room_for, store
@@ -109,7 +109,7 @@ def _adam(rule, shape, gradient, panel, i, descent):
     store(m, M, i, 0)
     store(v, V, i, 0)
     kept = w * (1 - descent.shrinkage)
-    store(fused(m * -descent.rate, reciprocal(root(v) + descent.epsilon), kept), W, i, 0)
+    store(fused(quotient(m, root(v) + descent.epsilon), -descent.rate, kept), W, i, 0)
 
 
 def _accumulate(rule, shape, gradient, panel, i, descent):
