@@ -6,7 +6,7 @@ from .floor import keep_busy
 from .given import Given
 from .process import Resident
 from .race import Outcome, race
-from .report import Section, several, table
+from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .systems import SYSTEMS
 from .training import TRAINED, train
 
@@ -36,16 +36,21 @@ def run(given: Given) -> Section:
         rows = [_row(section, work, outcome, others) for work, outcome in shared.items()]
         section.parts.append(table([*head, "test accuracy"], rows))
     if len(shared) < len(complete):
-        rows = [_row(section, work, outcome, []) for work, outcome in complete.items() if work.dense]
+        rows = [
+            _row(section, work, outcome, [])[:4] + meeting_cell(outcome, given.threads)
+            for work, outcome in complete.items()
+            if work.dense
+        ]
         head = ["rows without zeros", "fastmlp", "of the peak", "of tiles in the first cache"]
-        section.parts.append(table(head, [row[:4] for row in rows]))
+        section.parts.append(table(head + meeting_head(given.threads), rows))
     section.parts.append(
         "Every epoch visits all rows in a fresh random order: forward, loss, backward and an update with L2, from the "
         f"same initial weights; {several(given.rounds)}. `1.50x` is 1.5 times fastmlp's time. The peak is that of "
         "back-to-back fused multiply-adds; a share of it is given where rows have no zeros, which fastmlp skips; it "
         "may be more than all where bytes are multiplied as such; "
         "beside it, the share of what a tile reaches whose operands stay in the first cache, in the same rounds. "
-        "fastmlp gathers and scales rows as they are stored (uint8 for images); the others are given scaled floats."
+        "fastmlp gathers and scales rows as they are stored (uint8 for images); the others are given scaled floats. "
+        + MEETINGS
     )
     return section
 

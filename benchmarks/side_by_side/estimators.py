@@ -11,7 +11,7 @@ from .fitting import HOMES, fit_seeds
 from .given import Given
 from .process import Resident
 from .race import Outcome, race
-from .report import Section, several, table
+from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .systems import SYSTEMS
 
 QUICK_FITS = ("small table", "tiny")
@@ -31,12 +31,16 @@ def run(given: Given) -> Section:
     outcomes = {name: _measure(name, fit, given) for name, fit in fits.items()}
     others = given.systems("sklearn")[1:]
     headings = ["fastmlp", *(SYSTEMS[name].heading for name in others)]
-    rows = [_row(section, name, outcome, others) for name, outcome in outcomes.items()]
-    section.parts.append(table(["rows", "options", *headings, "goal", "epochs", "test accuracy"], rows, left=2))
+    rows = [
+        _row(section, name, outcome, others) + meeting_cell(outcome, given.threads)
+        for name, outcome in outcomes.items()
+    ]
+    head = ["rows", "options", *headings, "goal", "epochs", "test accuracy", *meeting_head(given.threads)]
+    section.parts.append(table(head, rows, left=2))
     section.parts.append(
         "Seconds of `MLPClassifier(...).fit(X, y)`, fastmlp's or scikit-learn's, with the same options, others at "
         f"their defaults; {several(given.rounds)}, of all fits where each has a random_state of its own. Where fits "
-        "end by the default rule, each by its own losses, epochs are the mean of each system's."
+        f"end by the default rule, each by its own losses, epochs are the mean of each system's. {MEETINGS}"
     )
     head = ["test accuracy over random_state = 0 ... 9", *headings]
     rows = [_accuracy_row(outcomes[name], ["fastmlp", *others]) for name in OVER_SEEDS if name in outcomes]
@@ -57,7 +61,7 @@ def _measure(name: str, fit: Fit, given: Given) -> Outcome:
 
 
 def _row(section: Section, name: str, outcome: Outcome, others: list[str]) -> list[str]:
-    fit, ends = FITS[name], _ends(outcome)
+    fit, ends = FITS[name], outcome.ends_of_systems
     about = next(iter(ends.values()), {"data": name, "scores": []})
     fits = f"{len(about['scores']):,} fits" if len(about["scores"]) > 1 else ""
     means = [mean(end["scores"]) for end in ends.values()]
@@ -73,15 +77,10 @@ def _row(section: Section, name: str, outcome: Outcome, others: list[str]) -> li
 
 
 def _accuracy_row(outcome: Outcome, systems: list[str]) -> list[str]:
-    ends = _ends(outcome)
+    ends = outcome.ends_of_systems
     title = next((end["data"] for end in ends.values()), "")
     cells = [f"{mean(s):.2%} ± {stdev(s):.2%}" if (s := _scores(ends, name)) else "" for name in systems]
     return [title, *cells]
-
-
-def _ends(outcome: Outcome) -> dict[str, dict]:
-    """Return what each estimator said of its last fits."""
-    return {name: end for name, end in outcome.ends.items() if name != "floor"}
 
 
 def _scores(ends: dict[str, dict], name: str) -> list[float]:

@@ -48,7 +48,7 @@ def _row(section, title, names, given: Given, rows: int, threads: int, unit: flo
 
 def _differences(outcome: Outcome) -> str:
     """Return whose probabilities are not fastmlp's, or nothing."""
-    found = {name: np.array(end["probabilities"]) for name, end in outcome.ends.items() if name != "floor"}
+    found = {name: np.array(end["probabilities"]) for name, end in outcome.ends_of_systems.items()}
     if "fastmlp" not in found:
         return ""
     far = [name for name, P in found.items() if not np.abs(P - found["fastmlp"]).max() <= TOLERANCE]

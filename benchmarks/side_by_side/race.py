@@ -1,5 +1,7 @@
 """Rounds: the systems take a turn each, the floor one at either end, and rounds in which other programs ran are redone.
 
+Where there are several threads, they have a turn to meet as well.
+
 A system is a ``process.Resident``, a ``process.Newborn`` or a ``process.Command``: they have the same methods.
 """
 
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from .floor import keep_busy
+from .floor import keep_busy, keep_meeting
 from .given import Given
 from .process import Failed, Resident
 
@@ -17,6 +19,8 @@ FREE_SHARE = 0.95
 """A loop that never waits gets this share of its cores, unless other programs run: they slow systems unequally."""
 IDLE_CORES = 0.02
 """A system that uses more than this out of turn would slow the others: it is reported."""
+FLOOR, MEETING = "floor", "meeting"
+"""Who has turns beside the systems."""
 
 
 def say(text: str) -> None:
@@ -59,6 +63,11 @@ class Outcome:
         return self.median(name) / self.median(other)
 
     @property
+    def ends_of_systems(self) -> dict[str, dict[str, Any]]:
+        """Return what each system said at its end."""
+        return {name: end for name, end in self.ends.items() if name not in (FLOOR, MEETING)}
+
+    @property
     def disturbed(self) -> bool:
         """Return whether other programs kept the processor busy in one of the rounds."""
         return any(r.disturbed for r in self.rounds)
@@ -81,7 +90,10 @@ def race(
     """
     threads, rounds = threads or given.threads, rounds or given.rounds
     say(title)
-    team = _Team([Resident("floor", keep_busy, threads, work=floor_work), *systems], threads)
+    beside = [Resident(FLOOR, keep_busy, threads, work=floor_work)]
+    if threads > 1:
+        beside.append(Resident(MEETING, keep_meeting, threads))
+    team = _Team([*beside, *systems], threads)
     seen: list[Round] = []
     outcome = Outcome(failed=team.failed)
     try:
@@ -124,7 +136,7 @@ class _Team:
     def round(self) -> Round:
         """Let each take its turn, and the floor once more: both of its times tell whether the processor was free."""
         turns = self.let_each("turn")
-        cores = [turns["floor"]["cores"], self._systems["floor"].turn()["cores"]] if "floor" in turns else [0.0]
+        cores = [turns[FLOOR]["cores"], self._systems[FLOOR].turn()["cores"]] if FLOOR in turns else [0.0]
         return Round(turns, min(cores) / self._threads)
 
     def kill(self) -> None:

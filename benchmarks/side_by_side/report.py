@@ -6,9 +6,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .race import Outcome
+from .race import MEETING, Outcome
 
 BUSY = "other programs kept the processor busy"
+MEETINGS = (
+    "How long threads take to meet that do nothing else tells how far apart a host had put their cores in these "
+    "rounds: what they hand to one another takes as much longer."
+)
 
 
 @dataclass
@@ -39,6 +43,17 @@ def table(head: list[str], rows: list[list[str]], left: int = 1) -> str:
     """Return a table whose first columns are set left, the others right."""
     rule = ["---"] * left + ["---:"] * (len(head) - left)
     return "\n".join(f"| {' | '.join(line)} |" for line in [head, rule, *rows])
+
+
+def meeting_head(threads: int) -> list[str]:
+    """Return the heading of what ``meeting_cell`` returns, in a list; an empty one for a thread that is alone."""
+    return [f"{threads} threads meet"] if threads > 1 else []
+
+
+def meeting_cell(outcome: Outcome, threads: int) -> list[str]:
+    """Return how long so many threads took to meet in the same rounds."""
+    cell = f"{1e9 * outcome.median(MEETING):.0f} ns" if outcome.took_part(MEETING) else ""
+    return [cell] if threads > 1 else []
 
 
 def several(rounds: int) -> str:

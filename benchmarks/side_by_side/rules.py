@@ -6,7 +6,7 @@ from suite.work import RULES, Work
 from .given import Given
 from .process import Resident
 from .race import race
-from .report import Section, several, table
+from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .training import AS_STORED, UNEVEN, given_as, label
 
 WORKS = {rule: Work((784, 128, 10), 128, rule=rule, dense=True) for rule in RULES}
@@ -17,10 +17,11 @@ def run(given: Given) -> Section:
     section = Section("Optimisers over plain SGD")
     rounds = given.rounds if given.quick else 3 * given.rounds  # to tell some per cent apart takes more of them
     rows = [_row(section, kind, rounds, given) for kind in (AS_STORED, UNEVEN)]
-    section.parts.append(table(["network, batch, rows without zeros", *TITLES.values()], rows))
+    head = ["network, batch, rows without zeros", *TITLES.values(), *meeting_head(given.threads)]
+    section.parts.append(table(head, rows))
     section.parts.append(
         f"{several(rounds).capitalize()} in one process, an epoch of each rule in turn. Uneven floats are rows that "
-        "are never multiplied as bytes."
+        f"are never multiplied as bytes. {MEETINGS}"
     )
     return section
 
@@ -30,10 +31,10 @@ def _row(section: Section, kind: str, rounds: int, given: Given) -> list[str]:
     outcome = race(f"rules, {kind}", systems, given, rounds=rounds)
     title = label(WORKS["sgd"], kind) + section.note(outcome, f"rules, {kind}")
     if not outcome.took_part("fastmlp"):
-        return [title, *("" for _ in RULES)]
+        return [title, *("" for _ in RULES), *meeting_cell(outcome, given.threads)]
     seconds = {rule: outcome.median("fastmlp", rule) for rule in RULES}
     cells = [f"{seconds[rule] / seconds['sgd']:.2f}x ({seconds[rule]:.3f} s)" for rule in RULES[1:]]
-    return [title, f"{seconds['sgd']:.3f} s", *cells]
+    return [title, f"{seconds['sgd']:.3f} s", *cells, *meeting_cell(outcome, given.threads)]
 
 
 def train_alternately(turns, threads: int, rows: str) -> dict:

@@ -45,8 +45,8 @@ def _row(section: Section, kind: str, rows: int, epochs: int, others: list[str],
         for name in ("fastmlp", *others)
     )
     outcome = race(f"sparse: {kind}", systems, given, rounds=min(ROUNDS, given.rounds))
-    scores = [end["accuracy"] for name, end in outcome.ends.items() if name != "floor"]
-    about = next((end for name, end in outcome.ends.items() if name != "floor"), {"data": kind, "network": ""})
+    scores = [end["accuracy"] for end in outcome.ends_of_systems.values()]
+    about = next(iter(outcome.ends_of_systems.values()), {"data": kind, "network": ""})
     return [
         about["data"] + section.note(outcome, kind, disagreement(scores, ACCURACY_TOLERANCE)),
         about["network"],

@@ -9,7 +9,7 @@ from .floor import keep_busy
 from .given import Given
 from .process import Resident
 from .race import race
-from .report import Section, several, table
+from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .training import AS_STORED, FLOATS, UNEVEN, label, train
 
 COUNTS = (1, 2, 4, 8, 16)
@@ -32,7 +32,8 @@ def run(given: Given) -> Section:
         measured = [(work, AS_STORED) for work in works]
         measured += [(work, UNEVEN) for work in works if work in ON_FLOATS_TOO]
         rows = [_threads_row(section, work, kind, counts, given) for work, kind in measured]
-        head = ["network, batch, rows without zeros", "1 thread", *(f"{threads} threads" for threads in counts[1:])]
+        gains = [f"{threads} threads" for threads in counts[1:]]
+        head = ["network, batch, rows without zeros", "1 thread", *gains, *meeting_head(counts[-1])]
         section.parts.append(table(head, rows))
     else:
         section.parts.append("This machine has one core.")
@@ -43,9 +44,9 @@ def run(given: Given) -> Section:
     section.parts.append(
         f"Seconds of an epoch, {several(given.rounds)}; `1.80x (90%), peak 1.95x` is 1.8 times as fast as one thread, "
         "90% of what so many threads could gain, while multiply-adds back to back gained 1.95 times: processors run "
-        "slower, and some share a core, when all are busy. Uneven floats are rows each of which has a brightness of "
-        "its own: they are never multiplied as bytes. Below, such rows of the same shape without zeros and with those "
-        "of handwriting; and handwriting as it is: 0 to 255 times a unit, it may be multiplied as bytes."
+        f"slower, and some share a core, when all are busy. {MEETINGS} Uneven floats are rows each of which has a "
+        "brightness of its own: they are never multiplied as bytes. Below, such rows of the same shape without zeros "
+        "and with those of handwriting; and handwriting as it is: 0 to 255 times a unit, it may be multiplied as bytes."
     )
     return section
 
@@ -67,7 +68,7 @@ def _threads_row(section: Section, work: Work, kind: str, counts: list[int], giv
         else:
             gain, most = outcome.ratio("1", str(threads)), outcome.ratio(_peak(1), _peak(threads))
             cells.append(f"{gain:.2f}x ({gain / threads:.0%}), peak {most:.2f}x")
-    return cells
+    return cells + meeting_cell(outcome, counts[-1])
 
 
 def _peak(threads: int) -> str:
