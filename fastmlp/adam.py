@@ -17,9 +17,9 @@ from fastmlp.options import ADAM_BETAS, ADAM_EPSILON
 def rates_of_sums(
     rates: NDArray[np.float64], first: int, betas: tuple[float, float] = ADAM_BETAS
 ) -> NDArray[np.float64]:
-    """Return what the sums' quotient M / sqrt(V) is to be multiplied by in so many minibatches, given their rates.
+    """Return what M / sqrt(V), of sums, is to be multiplied by in each minibatch, given their learning rates.
 
-    first: the number of the first of these minibatches, counted from 0
+    rates: (minibatches,), as what is returned; first: the number of the first of these minibatches, counted from 0
     """
     steps = np.arange(first + 1, first + len(rates) + 1)
     of_M, of_V = ((1 - beta**steps) / (1 - beta) for beta in betas)
@@ -28,6 +28,6 @@ def rates_of_sums(
 
 
 def descent_of_sums(betas: tuple[float, float] = ADAM_BETAS, epsilon: float = ADAM_EPSILON) -> Descent:
-    """Return the numbers that all of Adam's steps have in common."""
+    """Return the numbers that all of Adam's steps have in common. betas, each below 1, epsilon: of its averages."""
     first_beta, second_beta = map(float, betas)
     return Descent(momentum=first_beta, second_momentum=second_beta, epsilon=epsilon / math.sqrt(1 - second_beta))

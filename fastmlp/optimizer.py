@@ -70,13 +70,16 @@ class Optimizer:
         return np.concatenate([_factors(block, betas) for block in blocks])[start : start + count]
 
     def next_rates(self, count: int, options: Any, rows: int) -> Floats:
-        """Return the learning rates (count,) of the next epochs, and let it change as these end.
+        """Return the learning rates (count,) of the next epochs, and let the rate change as each ends.
 
         options: an estimator; rows: of an epoch
         """
         rates = np.full(count, self.learning_rate)
-        scales, decays = _scales_inversely(options), options.learning_rate_decay is not None
-        for e in range(count if scales or decays else 0):
+        scales = options.solver == "sgd" and options.learning_rate == "invscaling"
+        decays = options.learning_rate_decay is not None
+        if not (scales or decays):
+            return rates
+        for e in range(count):
             rates[e] = self.learning_rate
             if scales:
                 rows_seen = options.t_ + (e + 1) * rows  # since its first fit
@@ -100,10 +103,6 @@ class Optimizer:
 @lru_cache(maxsize=64)
 def _factors(block: int, betas: tuple[float, float]) -> Floats:
     return rates_of_sums(np.ones(BLOCK_STEPS), block * BLOCK_STEPS, betas)
-
-
-def _scales_inversely(options: Any) -> bool:
-    return bool(options.solver == "sgd" and options.learning_rate == "invscaling")
 
 
 def descent_of(options: Any) -> Descent:

@@ -150,7 +150,7 @@ def _closer_reciprocal(x, y):
 
 @overload(quotient)
 def _quotient(x, y):
-    if not HAS_ESTIMATES or IS_ZEN:  # while it multiplies, a Zen divides as fast as that
+    if not HAS_ESTIMATES or IS_ZEN:  # Zens divide while they multiply: 2% faster (README)
         return lambda x, y: x / y
     if x.dtype == types.float32:
         return lambda x, y: x * _closer_reciprocal(y, reciprocal_estimate(y))

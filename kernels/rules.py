@@ -40,7 +40,7 @@ class Descent(NamedTuple):
     shrinkage: float = 0.0  # the share of a weight that goes each step, whatever its gradient
     momentum: float = 0.0  # of Adam: beta 1
     second_momentum: float = 0.0  # of Adam: beta 2
-    epsilon: float = 0.0
+    epsilon: float = 0.0  # as the rate, with what makes averages of sums (fastmlp.adam)
 
 
 FIRST, ROWS_OF_STEP, RATE, SHARE, DECAY, SHRINKAGE, SEED, COLUMNS = range(8)
@@ -75,7 +75,7 @@ def _with(descent, rate, decay, shrinkage):
 
 
 def descend_row(rule, shape, gradient, panel, i, descent):
-    """Apply the rule to row i of a panel, given that row of X^T G."""
+    """Apply the rule to row i of a panel, given that row (1, width) of X^T G; shape: one row of the panel."""
 
 
 def _sgd(rule, shape, gradient, panel, i, descent):
@@ -146,7 +146,7 @@ def _descend_row(rule, shape, gradient, panel, i, descent):
 
 @part
 def descend(rule, shape, gradient, panel, i, descent):
-    """Apply the rule to the tile at row i of a panel, given the tile X^T G.
+    """Apply the rule to the tile at row i of a panel (rows, width), given that tile of X^T G; shape: the tile's.
 
     Row by row: what rules compute of a whole tile at once are more numbers than there are registers.
     """

@@ -5,8 +5,8 @@ from suite.work import WORK, Work
 from .floor import keep_busy
 from .given import Given
 from .process import Resident
-from .race import Outcome, race
-from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
+from .race import FLOOR, Outcome, race
+from .report import ABOUT_MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .systems import SYSTEMS
 from .training import TRAINED, train
 
@@ -18,7 +18,7 @@ ACCURACY_TOLERANCE = 0.015
 def run(given: Given) -> Section:
     section = Section("An epoch of training")
     outcomes = {name: _measure(WORK[name], given) for name in given.works}
-    complete = {WORK[name]: outcome for name, outcome in outcomes.items() if outcome.took_part("floor", "fastmlp")}
+    complete = {WORK[name]: outcome for name, outcome in outcomes.items() if outcome.took_part(FLOOR, "fastmlp")}
     for name in outcomes.keys() - {work.name for work in complete}:
         section.note(outcomes[name], name)
     shared = {work: outcome for work, outcome in complete.items() if not work.dense}
@@ -50,7 +50,7 @@ def run(given: Given) -> Section:
         "may be more than all where bytes are multiplied as such; "
         "beside it, the share of what a tile reaches whose operands stay in the first cache, in the same rounds. "
         "fastmlp gathers and scales rows as they are stored (uint8 for images); the others are given scaled floats. "
-        + MEETINGS
+        + ABOUT_MEETINGS
     )
     return section
 
@@ -70,7 +70,7 @@ def _row(section: Section, work: Work, outcome: Outcome, others: list[str]) -> l
     return [
         ", ".join([network, *extras]) + section.note(outcome, work.name, disagreement(scores, ACCURACY_TOLERANCE)),
         f"{outcome.median('fastmlp'):.3f} s",
-        *(_share(outcome, name) for name in ("floor", CACHED)),
+        *(_share(outcome, name) for name in (FLOOR, CACHED)),
         *(against(outcome, name, "fastmlp") for name in others),
         f"{min(scores):.1%} to {max(scores):.1%}" if scores else "",
     ]
@@ -96,7 +96,7 @@ def against(outcome: Outcome, name: str, other: str) -> str:
 
 
 def _setting(complete: dict[Work, Outcome]) -> str:
-    rates = [outcome.ends["floor"]["rates"] for outcome in complete.values() if "floor" in outcome.ends]
+    rates = [outcome.ends[FLOOR]["rates"] for outcome in complete.values() if FLOOR in outcome.ends]
     best = {dtype: max(rate[dtype] for rate in rates) for dtype in rates[0]} if rates else {}
     peak = " and ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in best.items())
     data = "; ".join(

@@ -11,7 +11,7 @@ from .fitting import HOMES, fit_seeds
 from .given import Given
 from .process import Resident
 from .race import Outcome, race
-from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
+from .report import ABOUT_MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .systems import SYSTEMS
 
 QUICK_FITS = ("small table", "tiny")
@@ -40,7 +40,7 @@ def run(given: Given) -> Section:
     section.parts.append(
         "Seconds of `MLPClassifier(...).fit(X, y)`, fastmlp's or scikit-learn's, with the same options, others at "
         f"their defaults; {several(given.rounds)}, of all fits where each has a random_state of its own. Where fits "
-        f"end by the default rule, each by its own losses, epochs are the mean of each system's. {MEETINGS}"
+        f"end by the default rule, each by its own losses, epochs are the mean of each system's. {ABOUT_MEETINGS}"
     )
     head = ["test accuracy over random_state = 0 ... 9", *headings]
     rows = [_accuracy_row(outcomes[name], ["fastmlp", *others]) for name in OVER_SEEDS if name in outcomes]

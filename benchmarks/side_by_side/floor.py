@@ -1,7 +1,4 @@
-"""The floor: multiply-adds back to back, which never wait. It tells the peak, and whether the processor was free.
-
-And threads that do nothing but meet, which tells how far apart a host has put their cores.
-"""
+"""The floor: multiply-adds back to back, which never wait. It tells the peak, and whether the processor was free."""
 
 from statistics import median
 
@@ -9,7 +6,6 @@ from suite.data import load
 from suite.work import WORK
 
 LEAST_FLOP = 1e10
-MEETINGS = 100_000
 
 
 def keep_busy(turns, threads: int, work: str | None = None, from_cache: bool = False) -> dict:
@@ -29,14 +25,3 @@ def keep_busy(turns, threads: int, work: str | None = None, from_cache: bool = F
         peak.seconds(flop * turns.units)
     peaks = {name: Peak(name, threads) for name in ("float32", "float64")} if work and not from_cache else {}
     return {"rates": {name: median(peak.rate() for _ in range(9)) for name, peak in peaks.items()}}
-
-
-def keep_meeting(turns, threads: int) -> dict:
-    """Do nothing but meet; the time is that of one meeting."""
-    from suite.meeting import Meetings
-
-    meetings = Meetings(threads)
-    turns.units = MEETINGS
-    while turns():
-        meetings.seconds(MEETINGS)
-    return {}

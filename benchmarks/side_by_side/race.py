@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from .floor import keep_busy, keep_meeting
+from .floor import keep_busy
 from .given import Given
+from .meetings import keep_meeting
 from .process import Failed, Resident
 
 FREE_SHARE = 0.95

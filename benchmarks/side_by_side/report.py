@@ -9,7 +9,7 @@ from pathlib import Path
 from .race import MEETING, Outcome
 
 BUSY = "other programs kept the processor busy"
-MEETINGS = (
+ABOUT_MEETINGS = (
     "How long threads take to meet that do nothing else tells how far apart a host had put their cores in these "
     "rounds: what they hand to one another takes as much longer."
 )

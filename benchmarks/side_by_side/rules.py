@@ -6,7 +6,7 @@ from suite.work import RULES, Work
 from .given import Given
 from .process import Resident
 from .race import race
-from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
+from .report import ABOUT_MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .training import AS_STORED, UNEVEN, given_as, label
 
 WORKS = {rule: Work((784, 128, 10), 128, rule=rule, dense=True) for rule in RULES}
@@ -21,7 +21,7 @@ def run(given: Given) -> Section:
     section.parts.append(table(head, rows))
     section.parts.append(
         f"{several(rounds).capitalize()} in one process, an epoch of each rule in turn. Uneven floats are rows that "
-        f"are never multiplied as bytes. {MEETINGS}"
+        f"are never multiplied as bytes. {ABOUT_MEETINGS}"
     )
     return section
 

@@ -9,7 +9,7 @@ from .floor import keep_busy
 from .given import Given
 from .process import Resident
 from .race import race
-from .report import MEETINGS, Section, meeting_cell, meeting_head, several, table
+from .report import ABOUT_MEETINGS, Section, meeting_cell, meeting_head, several, table
 from .training import AS_STORED, FLOATS, UNEVEN, label, train
 
 COUNTS = (1, 2, 4, 8, 16)
@@ -44,8 +44,8 @@ def run(given: Given) -> Section:
     section.parts.append(
         f"Seconds of an epoch, {several(given.rounds)}; `1.80x (90%), peak 1.95x` is 1.8 times as fast as one thread, "
         "90% of what so many threads could gain, while multiply-adds back to back gained 1.95 times: processors run "
-        f"slower, and some share a core, when all are busy. {MEETINGS} Uneven floats are rows each of which has a "
-        "brightness of its own: they are never multiplied as bytes. Below, such rows of the same shape without zeros "
+        f"slower, and some share a core, when all are busy. {ABOUT_MEETINGS} Uneven floats are rows each of which has "
+        "a brightness of its own: they are never multiplied as bytes. Below, such rows of the same shape without zeros "
         "and with those of handwriting; and handwriting as it is: 0 to 255 times a unit, it may be multiplied as bytes."
     )
     return section

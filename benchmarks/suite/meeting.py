@@ -10,6 +10,7 @@ from fastmlp.kernels.team import meet, new_team
 
 @numba.njit(nogil=True)
 def meet_often(team, member, members, times):
+    """Meet so often, as one of so many members of a team."""
     for _ in range(times):
         meet(team, member, members)
 
