@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import numpy as np
 
-from fastmlp.kernels.layout import ceil_div, round_up
+from fastmlp.kernels.layout import GAP_BYTES, ceil_div, round_up
 from fastmlp.kernels.shape import BLOCK, LINE_BYTES
 
 HUGE_PAGE, HUGE_FROM = 1 << 21, 1 << 20  # bytes: whole ones for less cost short fits more than they gain
-GAP_BYTES, GAP_ROWS = 1 << 16, 20  # what is left between members is the larger of these; not more rows than they have
+GAP_ROWS = 20  # what is left between members, if that is more than GAP_BYTES; not more rows than they have
 SLACK_BYTES = 512  # 64 numbers of float64, which are looked at together (kernels.zeros)
 
 

@@ -107,14 +107,11 @@ def sum_squares_of_half(half, network, work):
 def backprop_rows(network, rows, work, member):
     """Compute a range of rows of the hidden layer's gradient from those of the scores."""
     layer, output = network.layers[0], network.layers[1]
-    first, count = rows[0], rows[1] - rows[0]
-    left = work.losses.size - first
-    G = matrix(work.scratch, layer.gradients + first * layer.stride, left, layer.stride)
-    G_next = matrix(work.scratch, output.gradients + first * output.stride, left, output.stride)
+    G, G_next, columns = gradients_of(layer, work), gradients_of(output, work), output.columns
     for p in range(layer.panels):
         panel = panel_of(network, layer, p)
         WT = transpose_weights(network, layer, output, panel, work, member)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, count, output.units, output.columns)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, rows[0], rows[1], output.units, columns)
 
 
 @part

@@ -35,6 +35,9 @@ MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so th
 # to core for a piece takes some microseconds
 PIECES, WORK_IN_PIECES = 8, 1_000_000
 
+GAP_BYTES = 1 << 16
+"""What is left between members' memory: processors fetch ahead past the end of what they read, even so far."""
+
 HALVES = 2
 """Among how many members the inputs of the first layer can be shared (kernels.halves)."""
 
@@ -59,6 +62,7 @@ LAYER = _record(
     "block_height",  # rows of each
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of those of a group
+    "group_rows",  # rows from those of one group to the next's: a minibatch's, and a gap
     "products",  # where those of each half of the inputs start there, before a row of zeros (kernels.halves)
     "transpose",  # from here on addresses of kernels (kernels.program)
     "mark",  # 0 in layers that visit all of their inputs
@@ -209,6 +213,11 @@ def odd_lines(columns: int, dtype, height: int = 1) -> int:
     return (lines + 1 - lines % 2) * line // height
 
 
+def gap_rows(columns: int, dtype, members: int) -> int:
+    """Return how many rows of so many columns are a gap between what so many members write."""
+    return ceil_div(GAP_BYTES, columns * np.dtype(dtype).itemsize) if members > 1 and columns else 0
+
+
 def panel_vectors(units: int, dtype, members: int) -> tuple[tuple[int, ...], int]:
     """Choose the widths of a layer's panels, in vectors, so that the busiest member has least to do.
 
@@ -282,9 +291,11 @@ def plan(
         layer["pieces"] = max(2, ceil_div(PIECES, own_panels)) if in_pieces else 1
         layer["activations"], layer["blocks"] = scratch, batch_rows // height
         layer["block_columns"], layer["block_height"] = block_columns, height
-        layer["gradients"], layer["stride"] = scratch + batch_rows * block_columns, stride
+        scratch += (batch_rows + gap_rows(block_columns, dtype, members)) * block_columns
+        layer["gradients"], layer["stride"] = scratch, stride
+        layer["group_rows"] = batch_rows + gap_rows(stride, dtype, members)
+        scratch += int(layer["group_rows"]) * groups * stride
         start += (rows + 1) * columns
-        scratch += batch_rows * (block_columns + groups * stride)
         if halves and l == 0:
             layer["products"] = scratch
             scratch += (HALVES * batch_rows + 1) * stride

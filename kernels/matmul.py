@@ -128,23 +128,23 @@ def affine_entries(shape, choice, inputs, W, b, A, G, j, first, last, begin, end
 
 
 @kernel
-def backprop(shape, choice, G_next, WT, G, j, rows, depth, width):
-    """``G[:rows, j : j + width] = (G_next[:rows, :depth] WT[:depth]) * f'(Z[:rows, j : j + width])``.
+def backprop(shape, choice, G_next, WT, G, j, first, last, depth, width):
+    """``G[i, j : j + width] = (G_next[i, :depth] WT[:depth]) * f'(Z[i, j : j + width])`` for rows i, first..last.
 
-    shape, choice: as in ``affine``; the last tile may reach beyond ``rows``
-    G_next: the gradient of the next layer's weighted inputs, ``width`` columns of it (G.shape[0], >= width), below
-        these the next ones
+    shape, choice, first, last: as in ``affine``
+    G_next: the gradient of the next layer's weighted inputs, ``width`` columns of it (>= last, >= width), and right
+        below these the next ones
     WT: (>= depth, width) the transpose of this panel's rows of the next layer's weights, from before their update
-    G: (>= rows, >= j + width); on entry it holds what ``affine`` has kept; it overlaps none of the others
+    G: (>= last, >= j + width); on entry it holds what ``affine`` has kept; it overlaps none of the others
     """
-    for i in range(0, rows, shape.rows):
+    for i in range(first, last, shape.rows):
         claim(shape, G, i, j)
         dA = zeros(shape, G)
         row = i
-        for first in range(0, depth, width):
-            for k in range(min(width, depth - first)):
-                dA = outer(dA, G_next, row, k, WT, first + k, 0)
-            row += G.shape[0]
+        for begin in range(0, depth, width):
+            for k in range(min(width, depth - begin)):
+                dA = outer(dA, G_next, row, k, WT, begin + k, 0)
+            row += G_next.shape[0]
         store(dA * slope(choice, load(shape, G, i, j)), G, i, j)
 
 

@@ -229,7 +229,7 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
         found["multiply"] = _affine_address(forward, tile, typeof(OUTPUT), dtype)
         found["add_halves"] = address_of(add_halves, (block, choice, M, blocks_type(dtype), M, _INT, _INT, _INT))
     if not place.is_output:
-        found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT, _INT))
+        found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT, _INT, _INT))
     if chosen.keeps:
         arguments = (row, typeof(chosen.rule), P, _INT, _INT, _INT, types.float64, _DESCENT)
         found["apply"] = address_of(apply_kept, arguments)

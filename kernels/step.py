@@ -111,20 +111,20 @@ def activations_of(layer, work):
 
 @part
 def gradients_of(layer, work):
-    """Return the gradient (groups * B, stride) of a layer's weighted inputs, before that what is kept of these.
+    """Return the gradient (group_rows, stride) of a layer's weighted inputs, before that what is kept of these.
 
-    Each group of panels has B rows of its own, below those of the one before: what a processor fetches ahead, past the
-    end of what it reads, would otherwise be what another member is about to write.
+    That is the first group of panels. The next ones lie below, each with a gap after its rows: what a processor fetches
+    ahead, past the end of what it reads, would otherwise be what another member is about to write.
     """
-    return matrix(work.scratch, layer.gradients, layer.groups * work.losses.size, layer.stride)
+    return matrix(work.scratch, layer.gradients, layer.group_rows, layer.stride)
 
 
 @part
 def gradients_of_panel(layer, panel, work):
-    """Return the same of a panel's group, a matrix (B, stride) where the panel begins with column ``panel.column``."""
-    B, columns = work.losses.size, columns_of_group(layer)
-    start = layer.gradients + panel.column // columns * (B * layer.stride - columns)
-    return matrix(work.scratch, start, B, layer.stride)
+    """Return the same of a panel's group (group_rows, stride), in which the panel begins at ``panel.column``."""
+    rows, columns = layer.group_rows, columns_of_group(layer)
+    start = layer.gradients + panel.column // columns * (rows * layer.stride - columns)
+    return matrix(work.scratch, start, rows, layer.stride)
 
 
 @part
@@ -243,18 +243,25 @@ def transpose_weights(network, layer, following, panel, work, member):
 
 @part
 def backprop_layer(l, network, rows, work, member, noise):
-    """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
+    """Compute this member's columns of the gradient of layer l from the gradient of the layer after it.
+
+    The rows that this member has written of the latter come first: meanwhile the others' arrive.
+    """
     layer, following = network.layers[l], network.layers[l + 1]
     G_next, width = gradients_of(following, work), columns_of_group(following)
     first, last = own_panels(layer, member)
+    own, _ = share_of_rows(rows, member.index, member.count)
     if member.count > 1:
-        for start in range(0, G_next.shape[0], work.losses.size):
-            ask_for_rows(G_next, start, start + rows, min(width, following.units))
+        for group in range(following.groups):
+            start = group * following.group_rows
+            ask_for_rows(G_next, start + own, start + rows, min(width, following.units))
+            ask_for_rows(G_next, start, start + own, min(width, following.units))
     for p in range(first, last):
         panel = panel_of(network, layer, p)
         G = gradients_of_panel(layer, panel, work)
         WT = transpose_weights(network, layer, following, panel, work, member)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, rows, following.units, width)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, own, rows, following.units, width)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, 0, own, following.units, width)
         drop_panel(l, panel, layer.drop_gradients, G, rows, noise)
 
 

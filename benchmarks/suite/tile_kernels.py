@@ -127,7 +127,8 @@ def _affine(kernel, dtype, of_bytes=False):
 
 def _backprop(kernel, dtype):
     s = Scene(dtype)
-    names = {"G_next": s.G_next, "WT": s.WT, "G": s.G, "j": 0, "rows": BATCH, "depth": CLASSES, "width": CLASSES}
+    names = {"G_next": s.G_next, "WT": s.WT, "G": s.G, "j": 0, "depth": CLASSES, "width": CLASSES}
+    names |= {"first": 0, "last": BATCH, "rows": BATCH}  # which earlier commits took
     return repeated(kernel, shape=s.shape, choice=activation.RELU, **names), 2.0 * BATCH * CLASSES * s.width
 
 
