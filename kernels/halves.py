@@ -46,21 +46,21 @@ def inputs_of_halves(layer, halves):
 
 @part
 def products_of(layer, work):
-    """Return the products (2 B, stride) of all rows with the first half of the inputs, then with the second."""
-    return matrix(work.scratch, layer.products, HALVES * work.losses.size, layer.stride)
+    """Return the products (2 group_rows, stride) of all rows with the first half of the inputs, then the second."""
+    return matrix(work.scratch, layer.products, HALVES * layer.group_rows, layer.stride)
 
 
 @part
 def product_of(half, layer, work):
-    """Return the products (B, stride) with one half."""
-    B = work.losses.size
-    return matrix(work.scratch, layer.products + half * B * layer.stride, B, layer.stride)
+    """Return the products (group_rows, stride) with one half."""
+    rows = layer.group_rows
+    return matrix(work.scratch, layer.products + half * rows * layer.stride, rows, layer.stride)
 
 
 @part
 def no_biases(layer, work):
     """Return a row (1, stride) of zeros."""
-    row = matrix(work.scratch, layer.products + HALVES * work.losses.size * layer.stride, 1, layer.stride)
+    row = matrix(work.scratch, layer.products + HALVES * layer.group_rows * layer.stride, 1, layer.stride)
     for n in range(layer.stride):
         row[0, n] = 0.0
     return row

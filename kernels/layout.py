@@ -63,7 +63,7 @@ LAYER = _record(
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of those of a group
     "group_rows",  # rows from those of one group to the next's: a minibatch's, and a gap
-    "products",  # where those of each half of the inputs start there, before a row of zeros (kernels.halves)
+    "products",  # where those of each half of the inputs start there, likewise, before a row of zeros (kernels.halves)
     "transpose",  # from here on addresses of kernels (kernels.program)
     "mark",  # 0 in layers that visit all of their inputs
     "catch_up",  # 0, as the two below, but for sparse inputs
@@ -213,9 +213,9 @@ def odd_lines(columns: int, dtype, height: int = 1) -> int:
     return (lines + 1 - lines % 2) * line // height
 
 
-def gap_rows(columns: int, dtype, members: int) -> int:
-    """Return how many rows of so many columns are a gap between what so many members write."""
-    return ceil_div(GAP_BYTES, columns * np.dtype(dtype).itemsize) if members > 1 and columns else 0
+def gap_rows(columns: int, dtype) -> int:
+    """Return how many rows of so many columns are a gap between what two members write."""
+    return ceil_div(GAP_BYTES, columns * np.dtype(dtype).itemsize) if columns else 0
 
 
 def panel_vectors(units: int, dtype, members: int) -> tuple[tuple[int, ...], int]:
@@ -274,7 +274,7 @@ def plan(
     layers, panels = np.zeros(len(sizes) - 1, LAYER), []
     rows, start, scratch, transposed, all_columns, widest = round_up(sizes[0], ROWS), 0, 0, 0, 0, 0
     batch_rows = batch_size if single else round_up(batch_size, ROWS)
-    height = height_of_blocks(batch_rows)
+    height, is_shared = height_of_blocks(batch_rows), members > 1 or halves
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
         of_group, groups = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
@@ -291,14 +291,14 @@ def plan(
         layer["pieces"] = max(2, ceil_div(PIECES, own_panels)) if in_pieces else 1
         layer["activations"], layer["blocks"] = scratch, batch_rows // height
         layer["block_columns"], layer["block_height"] = block_columns, height
-        scratch += (batch_rows + gap_rows(block_columns, dtype, members)) * block_columns
-        layer["gradients"], layer["stride"] = scratch, stride
-        layer["group_rows"] = batch_rows + gap_rows(stride, dtype, members)
-        scratch += int(layer["group_rows"]) * groups * stride
+        scratch += (batch_rows + is_shared * gap_rows(block_columns, dtype)) * block_columns
+        group_rows = batch_rows + is_shared * gap_rows(stride, dtype)
+        layer["gradients"], layer["stride"], layer["group_rows"] = scratch, stride, group_rows
+        scratch += groups * group_rows * stride
         start += (rows + 1) * columns
         if halves and l == 0:
             layer["products"] = scratch
-            scratch += (HALVES * batch_rows + 1) * stride
+            scratch += (HALVES * group_rows + 1) * stride
         transposed = max(transposed, columns * widest)
         rows, widest = columns, int(own["width"].max())
         all_columns += columns

@@ -91,10 +91,10 @@ def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
 
 @kernel
 def add_halves(shape, choice, P, A, G, j, first, last):
-    """``A[first:last, j : j + width] = activation(P[first:last, j:] + P[B + first : B + last, j:])``.
+    """``A[first:last, j : j + width] = activation(P[first:last, j:] + P[R + first : R + last, j:])``.
 
-    P: (2 B, >= j + width), the products with the first half of the inputs, and the biases, then with the second;
-        choice, A, G, first, last: as for ``affine``
+    P: (2 R, >= j + width), R >= last; the products with the first half of the inputs, and the biases, then with the
+        second; choice, A, G, first, last: as for ``affine``
     """
     for i in range(first, last, shape.rows):
         claim_to_finish(shape, choice, A, G, i, j)
