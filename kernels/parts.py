@@ -97,24 +97,33 @@ def signature_to_apply(dtype) -> tuple[types.Type, ...]:
 
 
 @part
-def _apply_own(panel, numbers, work, member, descent):
-    first, last = share(numbers.rows, member.index, member.count)
+def _rows_before(end, numbers):
+    """Return how many rows of a panel begin before this place in the parameters."""
+    return min(max(0, (end - numbers.start + numbers.width - 1) // numbers.width), numbers.rows)
+
+
+@part
+def _apply_between(begin, end, panel, numbers, work, descent):
+    """Apply the rule to the rows of a panel of numbers that begin in this range of the parameters."""
+    first, last = _rows_before(begin, numbers), _rows_before(end, numbers)
     call(panel.apply, NOTHING, NOTHING, numbers, first, last, work.parts, 1.0, descent)
 
 
 @kernel
 def apply_parts(network, work, member, most, descent):
-    """Apply the rule to the sum of all parts' gradients, for this member's share of the weights.
+    """Apply the rule to the sum of all parts' gradients, for this member's share of the parameters.
 
+    A share is all in one piece: what a processor fetches ahead, past the end of it, is what another member writes.
     Members must meet before anything reads the weights. Where the team was aborted, that meeting says so.
 
     most: does not matter; it does to ``clipping.apply_clipped``
     """
     if not meet(work.team, member.index, member.count):
         return
+    begin, end = share(network.size, member.index, member.count)
     of_biases = for_biases(descent)
     for layer in network.layers:
         for p in range(layer.panels):
             panel = panel_of(network, layer, p)
-            _apply_own(panel, weights_of(network, layer, panel), work, member, descent)
-            _apply_own(panel, biases_of(network, panel), work, member, of_biases)
+            _apply_between(begin, end, panel, weights_of(network, layer, panel), work, descent)
+            _apply_between(begin, end, panel, biases_of(network, panel), work, of_biases)
