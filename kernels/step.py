@@ -243,25 +243,19 @@ def transpose_weights(network, layer, following, panel, work, member):
 
 @part
 def backprop_layer(l, network, rows, work, member, noise):
-    """Compute this member's columns of the gradient of layer l from the gradient of the layer after it.
-
-    The rows that this member has written of the latter come first: meanwhile the others' arrive.
-    """
+    """Compute this member's columns of the gradient of layer l from the gradient of the layer after it."""
     layer, following = network.layers[l], network.layers[l + 1]
     G_next, width = gradients_of(following, work), columns_of_group(following)
     first, last = own_panels(layer, member)
-    own, _ = share_of_rows(rows, member.index, member.count)
     if member.count > 1:
         for group in range(following.groups):
             start = group * following.group_rows
-            ask_for_rows(G_next, start + own, start + rows, min(width, following.units))
-            ask_for_rows(G_next, start, start + own, min(width, following.units))
+            ask_for_rows(G_next, start, start + rows, min(width, following.units))
     for p in range(first, last):
         panel = panel_of(network, layer, p)
         G = gradients_of_panel(layer, panel, work)
         WT = transpose_weights(network, layer, following, panel, work, member)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, own, rows, following.units, width)
-        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, 0, own, following.units, width)
+        call(panel.backprop, NOTHING, NOTHING, G_next, WT, G, panel.column, 0, rows, following.units, width)
         drop_panel(l, panel, layer.drop_gradients, G, rows, noise)
 
 
