@@ -26,8 +26,8 @@ from fastmlp.kernels.jit import could_be_kept, entry_of
 from fastmlp.kernels.layout import plan
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
-from fastmlp.kernels.step import network_of, new_workspace
 from fastmlp.kernels.targets import NO_LABELS, labels_of
+from fastmlp.kernels.workspace import network_of, new_workspace
 from fastmlp.threads import available_cpus
 
 Dtype = np.dtype[np.floating]

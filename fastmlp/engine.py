@@ -23,8 +23,8 @@ from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.split import WAYS
-from fastmlp.kernels.step import Workspace, network_of, new_workspace, workspace_of_some
 from fastmlp.kernels.targets import Targets
+from fastmlp.kernels.workspace import Workspace, network_of, new_workspace, workspace_of_some
 from fastmlp.pace import Pace
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle
@@ -169,7 +169,6 @@ class Engine:
             drops=regime.dropout != NO_DROPOUT,
             clips=regime.clips,
             parts=self.parts,
-            halves=self._sharing.halves,
         )
 
     @contextmanager
@@ -267,7 +266,7 @@ def _planned(
     batch_size: int,
     dtype: np.dtype[np.floating],
     members: int,
-    halves: bool,
+    halves: tuple[bool, ...],
     chosen: program.Program | None = None,
 ) -> layout.Layout:
     """Return the layout of a network, with its kernels where they are chosen: found once for all that are alike."""

@@ -13,7 +13,7 @@ from fastmlp.kernels.gather import NO_ORDER, Rows
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import entry_of
 from fastmlp.kernels.predict import predict
-from fastmlp.kernels.step import Network, Workspace, network_of, new_workspace
+from fastmlp.kernels.workspace import Network, Workspace, network_of, new_workspace
 from fastmlp.sharing import forward_multiply_adds
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL
 

@@ -1,10 +1,11 @@
 """How the threads of a team share a minibatch, and how many of them pay: by units, inputs, or parts of the rows.
 
-What they hand to one another depends on the way (``fastmlp.kernels.parts``): units cost the activations and gradients
-between layers, and all gather all rows; halves of the inputs cost products and gradients of the only hidden layer,
-between two threads; parts cost the gradients and weights of all layers, and there are no more threads than parts. Which
-way is taken depends on the network, the batch size and the data, never on how many threads there will be: a result must
-not either. So small minibatches are shared as suits two threads, and larger ones as suits two, four and eight alike.
+What they hand to one another depends on the way (``fastmlp.kernels.parts``): units cost products, or activations, and
+gradients between layers, and all gather all rows; halves of the inputs cost products and gradients of the only hidden
+layer, between two threads; parts cost the gradients and weights of all layers, and no more threads than parts can work.
+Where units are shared, products are in halves in layers that have no more units than inputs (``kernels.products``).
+Which way is taken depends on the network, the batch size and the data, never on how many threads there will be, as a
+result must not either. So small minibatches are shared as suits two threads, larger ones as suits two, four and eight.
 """
 
 import itertools
@@ -13,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fastmlp.kernels.layout import HALVES
-from fastmlp.kernels.zeros import WORD
+from fastmlp.kernels.shape import WORD
 
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
 UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number of a row that is handed over
@@ -45,22 +46,22 @@ UNITS_SHARED, INPUTS_SHARED = Way(1, 0), Way(1, HALVES)
 class Sharing(NamedTuple):
     """A way to share minibatches: in how many parts, one if they stay whole, and among how many threads.
 
-    halves: whether these share the inputs of the first layer, not units
+    halves: of each layer, whether its products are in halves: of the first, if inputs are shared instead of units
     """
 
     parts: int
     members: int
-    halves: bool = False
+    halves: tuple[bool, ...]
 
     @property
     def of_units(self) -> int:
         """Among how many threads a layer's units are shared."""
-        return self.members if self.parts == 1 and not self.halves else 1
+        return self.members if self.parts == 1 and not self.halves[0] else 1
 
     @property
     def sums(self) -> int:
         """In how many sums squared weights are added up, whatever the number of threads."""
-        return HALVES if self.halves else self.parts
+        return HALVES if any(self.halves) else self.parts
 
 
 def forward_multiply_adds(sizes: tuple[int, ...]) -> int:
@@ -102,9 +103,15 @@ def sharing_of(
         ways |= {Way(parts, parts): _cost_of_parts(sizes, parts) for parts in _parts_of(batch_size)}
     teams = _teams_for(work)
     way = min(ways, key=lambda way: math.prod(_work_of_one(work, way, ways[way], team) for team in teams))
+    none = (False,) * (len(sizes) - 1)
     if work <= ways[way] or products < 2 * LEAST_WORK:
-        return Sharing(1, 1)
-    return Sharing(way.parts, min(limit, way.most or limit, products // LEAST_WORK), way == INPUTS_SHARED)
+        return Sharing(1, 1, none)
+    members = min(limit, way.most or limit, products // LEAST_WORK)
+    if way == INPUTS_SHARED:
+        return Sharing(1, members, (True, False))
+    if way == UNITS_SHARED and not whole:
+        return Sharing(1, members, (False, *(1 < b <= a for a, b in itertools.pairwise(sizes[1:]))))
+    return Sharing(way.parts, members, none)
 
 
 def _teams_for(work: int) -> list[int]:

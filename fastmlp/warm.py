@@ -68,10 +68,14 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
 def _compile_for_larger_minibatches(engine: Engine) -> None:
     """Compile for minibatches that are large (``fastmlp.kernels.update``), and for all ways to share one."""
     if not engine.regime.visits_entries:
-        own, chosen = plan(engine.sizes, 1, engine.dtype, 1), engine.chosen
-        ways = [(1, False)] if chosen.clips else [(1, False), (1, True), (2, False)]
+        layers, chosen = len(engine.sizes) - 1, engine.chosen
+        none, first, others = (False,) * layers, (True, *[False] * (layers - 1)), (False, *[True] * (layers - 1))
+        ways = [(1, none)] if chosen.clips else [(1, none), (2, none)]
+        if not chosen.clips and layers > 1 and engine.sizes[-1] > 1:
+            ways += [(1, first), (1, others)]
         for rows, (parts, halves) in product((1, MOST_ROWS + 1), ways):
-            program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts, halves=halves))
+            own = plan(engine.sizes, 1, engine.dtype, 1, halves=halves)
+            program.assemble(own, engine.dtype, rows, chosen._replace(parts=parts))
 
 
 def _engines(dtype: str, everything: bool) -> Iterator[Engine]:

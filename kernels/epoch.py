@@ -12,8 +12,9 @@ from fastmlp.kernels.parts import (
     sharing_weights,
     work_on_part,
 )
+from fastmlp.kernels.products import sum_own_squares
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
-from fastmlp.kernels.step import Feed, backward, forward, head, loss_of, sum_own_squares
+from fastmlp.kernels.step import Feed, backward, forward, head, loss_of
 from fastmlp.kernels.subnormals import flush_subnormals, restore
 from fastmlp.kernels.team import gives_up, meet
 
@@ -69,7 +70,8 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
     catch_up(own, batch, steps, step, me, now)
     if not forward(own, batch, rows, mine, me, noise):
         return False
-    head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me)
+    if not head(own, batch, targets, order, start, rows, steps[step, SHARE], mine, me):
+        return False
     if mine.squares.size:
         sum_own_squares(own, mine, sharing_weights(p, work.parts, member))
     if not meet(work.team, me.index, me.count):

@@ -67,7 +67,7 @@ class Selection(NamedTuple):
     """Rows ``order[first : first + count]``, and where in the order those begin that will be gathered after them.
 
     An empty order stands for 0, 1, 2 ... Of dense rows those columns are gathered that are from ``begin`` to ``end``, a
-    multiple of zeros.WORD and another, or D.
+    multiple of WORD and another, or D.
     """
 
     order: np.ndarray
@@ -125,10 +125,10 @@ def ask_for_targets(targets, order, first, last, outputs):
 
 
 @part
-def ask_for_rows(M, first, last, columns):
-    """Ask for rows of a matrix that other members have written, all at once: a tile would wait for each line anew."""
-    for i in range(first, last):
-        for j in range(0, columns, line_of(M)):
+def ask_for(M, rows, columns):
+    """Ask for ranges of a matrix that other members have written, all at once: a tile would wait for each line anew."""
+    for i in range(rows[0], rows[1]):
+        for j in range(columns[0], columns[1], line_of(M)):
             prefetch(M, i, j)
 
 

@@ -11,37 +11,18 @@ The sum of a unit is that of the halves' sums, also where one member does both: 
 import numpy as np
 from numba import typeof, types
 
-from fastmlp.kernels.gather import NO_ORDER, ROWS_TYPE, Selection, ask_for_rows
-from fastmlp.kernels.inputs import inputs_type, new_matrices
+from fastmlp.kernels.gather import NO_ORDER, ROWS_TYPE, Selection, ask_for
+from fastmlp.kernels.inputs import inputs_type, new_matrices, with_matrix
 from fastmlp.kernels.jit import NOTHING, call, kernel, part
 from fastmlp.kernels.layout import HALVES, all_of, biases_of, panel_of, plan, share, share_of_rows, values, weights_of
 from fastmlp.kernels.pieces import Member
+from fastmlp.kernels.products import inputs_of_half, sum_own_squares
 from fastmlp.kernels.rules import DECAY, FIRST, ROWS_OF_STEP, SHARE, Descent
-from fastmlp.kernels.step import (
-    Feed,
-    activations_of,
-    gradients_of,
-    head,
-    inputs_of,
-    loss_of,
-    network_of,
-    new_workspace,
-    transpose_weights,
-    update_layer_biases,
-    update_panel,
-)
+from fastmlp.kernels.step import Feed, head, loss_of, transpose_weights, update_layer_biases, update_panel
 from fastmlp.kernels.targets import targets_type
 from fastmlp.kernels.team import meet
-from fastmlp.kernels.views import matrix, span
-from fastmlp.kernels.zeros import WORD
-
-
-@part
-def inputs_of_halves(layer, halves):
-    """Return the range of inputs of a range of halves, in whole words of bits but for the last."""
-    first, _ = share_of_rows(layer.inputs, halves[0], HALVES, WORD)
-    _, last = share_of_rows(layer.inputs, halves[1] - 1, HALVES, WORD)
-    return first, last
+from fastmlp.kernels.views import matrix
+from fastmlp.kernels.workspace import activations_of, gradients_of, network_of, new_workspace
 
 
 @part
@@ -70,37 +51,23 @@ def no_biases(layer, work):
 def multiply_half(half, network, batch, rows, work):
     """Compute the products of all rows with half of the inputs; those with the first begin with the biases."""
     layer = network.layers[0]
-    begin, end = inputs_of_halves(layer, (half, half + 1))
-    A, P = activations_of(layer, work), product_of(half, layer, work)
+    begin, end = inputs_of_half(layer, half)
+    A, P = activations_of(layer, 0, work), product_of(half, layer, work)
     for p in range(layer.panels):
         panel = panel_of(network, layer, p)
         W = values(weights_of(network, layer, panel), 0)
         b = values(biases_of(network, panel), 0) if half == 0 else no_biases(layer, work)
-        call(panel.multiply, NOTHING, NOTHING, batch, W, b, A, P, panel.column, 0, rows, begin, end)
+        call(panel.multiply_half, NOTHING, NOTHING, batch, W, b, A, P, panel.column, 0, rows, begin, end)
 
 
 @part
 def add_products(network, rows, work):
     """Compute the activations of a range of rows from the products of both halves."""
     layer = network.layers[0]
-    P, A, G = products_of(layer, work), activations_of(layer, work), gradients_of(layer, work)
+    P, A, G = products_of(layer, work), activations_of(layer, 0, work), gradients_of(layer, work)
     for p in range(layer.panels):
         panel = panel_of(network, layer, p)
         call(panel.add_halves, NOTHING, NOTHING, P, A, G, panel.column, rows[0], rows[1])
-
-
-@part
-def sum_squares_of_half(half, network, work):
-    """Sum up the squared weights of half of the rows of all weights."""
-    units = work.squares.size // HALVES
-    squares = span(work.squares, half * units, units)
-    for l in range(len(network.layers)):
-        layer = network.layers[l]
-        first, last = inputs_of_halves(layer, (half, half + 1))
-        for p in range(layer.panels):
-            panel = panel_of(network, layer, p)
-            W = matrix(network.parameters, panel.weights + first * panel.width, last - first, panel.width)
-            call(panel.squares, NOTHING, W, squares, layer.first_unit + panel.column)
 
 
 @part
@@ -115,28 +82,26 @@ def backprop_rows(network, rows, work, member):
 
 
 @part
-def update_halves(network, batch, rows, halves, work, member, descent):
-    """Apply the rule to this member's rows of all weights.
+def update_half(half, network, batch, rows, work, descent):
+    """Apply the rule to half of the rows of all weights, and to a layer's biases.
 
     Nobody waits before the next products: the biases of the hidden layer are whose products begin with them.
     """
-    layer, output = network.layers[0], network.layers[1]
-    units = share_of_rows(output.inputs, member.index, member.count)
+    hidden, output = network.layers[0], network.layers[1]
+    A, units = with_matrix(batch, activations_of(hidden, 0, work)), share_of_rows(output.inputs, half, HALVES)
     for p in range(output.panels):
-        update_panel(output, network, inputs_of(1, network, batch, work), work, rows, p, units, descent)
-    if member.index == 0:
-        update_layer_biases(layer, network, work, rows, all_of(layer.panels), descent)
-    if member.index == member.count - 1:
-        update_layer_biases(output, network, work, rows, all_of(output.panels), descent)
-    for p in range(layer.panels):
-        update_panel(layer, network, batch, work, rows, p, inputs_of_halves(layer, halves), descent)
+        update_panel(output, network, A, work, rows, p, units, descent)
+    layer = hidden if half == 0 else output
+    update_layer_biases(layer, network, work, rows, all_of(layer.panels), descent)
+    for p in range(hidden.panels):
+        update_panel(hidden, network, batch, work, rows, p, inputs_of_half(hidden, half), descent)
 
 
 @part
 def ask_for_rows_of_others(M, rows, own, columns):
     """Ask for the rows of a matrix before and after one's own, which others have written."""
-    ask_for_rows(M, 0, own[0], columns)
-    ask_for_rows(M, own[1], rows, columns)
+    ask_for(M, (0, own[0]), (0, columns))
+    ask_for(M, (own[1], rows), (0, columns))
 
 
 def signature_to_train(dtype) -> tuple[types.Type, ...]:
@@ -159,7 +124,8 @@ def train_halves(network, feed, losses, step, then, batch, work, member, descent
     layer = network.layers[0]
     start, rows = int(feed.steps[step, FIRST]), int(feed.steps[step, ROWS_OF_STEP])
     halves = share(HALVES, member.index, member.count)
-    begin, end = inputs_of_halves(layer, halves)
+    begin, _ = inputs_of_half(layer, halves[0])
+    _, end = inputs_of_half(layer, halves[1] - 1)
     call(feed.data.gather, NOTHING, feed.data, Selection(feed.order, start, rows, then, begin, end), batch)
     if layer.mark != 0:
         call(layer.mark, batch, rows, step)
@@ -169,16 +135,16 @@ def train_halves(network, feed, losses, step, then, batch, work, member, descent
         return
     own = share_of_rows(rows, member.index, member.count)
     if member.count > 1:
-        ask_for_rows(product_of(1 - member.index, layer, work), own[0], own[1], layer.units)
+        ask_for(product_of(1 - member.index, layer, work), own, (0, layer.units))
     add_products(network, own, work)
     head(network, batch, feed.targets, feed.order, start, rows, feed.steps[step, SHARE], work, member)
     if work.squares.size:
-        for half in range(halves[0], halves[1]):
-            sum_squares_of_half(half, network, work)
+        sum_own_squares(network, work, member)
     backprop_rows(network, own, work, member)
     if not meet(work.team, member.index, member.count):
         return
     if member.index == 0:
         losses[step, 0] = loss_of(work, rows, feed.steps[step, SHARE], feed.steps[step, DECAY])
     ask_for_rows_of_others(gradients_of(layer, work), rows, own, layer.units)
-    update_halves(network, batch, rows, halves, work, member, descent)
+    for half in range(halves[0], halves[1]):
+        update_half(half, network, batch, rows, work, descent)

@@ -18,7 +18,7 @@ import numpy as np
 from numba import from_dtype, types
 
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.shape import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, Shape
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, WORD, Shape
 from fastmlp.kernels.views import matrix
 
 # A tile has 16 registers of sums where there are 32, enough to hide how long each takes, but at most ROWS rows: those
@@ -39,7 +39,7 @@ GAP_BYTES = 1 << 16
 """What is left between members' memory: processors fetch ahead past the end of what they read, even so far."""
 
 HALVES = 2
-"""Among how many members the inputs of the first layer can be shared (kernels.halves)."""
+"""In how many sums a layer's products may be, each of half of the inputs, so that members can share these."""
 
 
 def _record(*names: str) -> np.dtype:
@@ -51,6 +51,8 @@ LAYER = _record(
     "units",  # real units
     "columns",  # of all panels: units and padding
     "rows",  # stored rows of a panel: inputs and padding
+    "halves",  # in how many sums its products are
+    "half",  # how many inputs are in the first of them; all, if there is one
     "panels",  # how many there are
     "groups",  # of panels, one for each member or fewer, all alike
     "pieces",  # in how many work on each is done (kernels.pieces)
@@ -60,10 +62,11 @@ LAYER = _record(
     "blocks",  # how many blocks these are
     "block_columns",  # columns of each
     "block_height",  # rows of each
+    "apart",  # from where those of half of the units start to where those of the others do, if that is elsewhere
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of those of a group
     "group_rows",  # rows from those of one group to the next's: a minibatch's, and a gap
-    "products",  # where those of each half of the inputs start there, likewise, before a row of zeros (kernels.halves)
+    "products",  # where those with each half of the inputs start there, then a row of zeros (kernels.halves)
     "transpose",  # from here on addresses of kernels (kernels.program)
     "mark",  # 0 in layers that visit all of their inputs
     "catch_up",  # 0, as the two below, but for sparse inputs
@@ -78,12 +81,14 @@ LAYER = _record(
 )
 PANEL = _record(
     "column",  # the first of its columns in the layer
+    "near",  # the half of the inputs that its owner has at hand
     "width",  # how many it has
     "vectors",  # vector registers that these are
     "weights",  # where they start in the parameters
     "biases",  # likewise
     "affine",  # from here on addresses of kernels
-    "multiply",  # 0 where inputs are not shared in halves, as the one below
+    "multiply",  # 0 where products are not in halves
+    "multiply_half",  # 0 where inputs of the first layer are not shared, as the one below
     "add_halves",
     "backprop",
     "update",
@@ -148,15 +153,6 @@ def biases_of(network, panel):
 def columns_of_group(layer):
     """Return how many columns each group of a layer's panels has."""
     return layer.columns // layer.groups
-
-
-@part
-def columns_of(network, layer, panels):
-    """Return the range of columns (first, end) of a range of panels (first, end) of a layer."""
-    if panels[0] == panels[1]:
-        return 0, 0
-    last = panel_of(network, layer, panels[1] - 1)
-    return panel_of(network, layer, panels[0]).column, last.column + last.width
 
 
 def tile_shape(vectors: int) -> Shape:
@@ -264,47 +260,83 @@ class Layout(NamedTuple):
         return self.panels[layer["first_panel"] :][: layer["panels"]]
 
 
+class _Space:
+    """The numbers of a buffer, taken in turn."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, numbers: int) -> int:
+        """Return where the next so many numbers begin."""
+        self.size += numbers
+        return self.size - numbers
+
+
 def plan(
-    sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: bool = False, halves: bool = False
+    sizes: tuple[int, ...], batch_size: int, dtype, members: int, single: bool = False, halves: tuple[bool, ...] = ()
 ) -> Layout:
     """Lay out a network of ``sizes`` (D, hidden units ..., C) for minibatches, or single rows, and a team.
 
-    members: among whom units are shared; halves: whether inputs are, in halves (kernels.halves)
+    members: among whom units are shared; halves: of each layer, whether its products are in halves, by default in none
     """
     layers, panels = np.zeros(len(sizes) - 1, LAYER), []
-    rows, start, scratch, transposed, all_columns, widest = round_up(sizes[0], ROWS), 0, 0, 0, 0, 0
+    rows, start, transposed, all_columns, widest = round_up(sizes[0], ROWS), 0, 0, 0, 0
     batch_rows = batch_size if single else round_up(batch_size, ROWS)
-    height, is_shared = height_of_blocks(batch_rows), members > 1 or halves
+    in_halves, scratch = halves or (False,) * len(layers), _Space()
+    is_shared = members > 1 or any(halves)
     for l, layer in enumerate(layers):
         is_output = l == len(layers) - 1
         of_group, groups = panel_vectors(sizes[l + 1], dtype, 1 if is_output else members)
         own = _panels(of_group * groups, dtype, start, rows)
         columns = int(own["width"].sum())
-        stride = odd_lines(columns // groups, dtype)
-        block_columns = 0 if is_output else odd_lines(columns, dtype, height)
         layer["inputs"], layer["units"], layer["rows"], layer["columns"] = sizes[l], sizes[l + 1], rows, columns
+        layer["halves"], layer["half"] = (HALVES, _half_of(sizes, l, dtype)) if in_halves[l] else (1, sizes[l])
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
-        layer["groups"] = groups
-        work = batch_rows * sizes[l] * columns // members
-        own_panels = ceil_div(len(own), members)
-        in_pieces = members > 1 and not is_output and work >= WORK_IN_PIECES
-        layer["pieces"] = max(2, ceil_div(PIECES, own_panels)) if in_pieces else 1
-        layer["activations"], layer["blocks"] = scratch, batch_rows // height
-        layer["block_columns"], layer["block_height"] = block_columns, height
-        scratch += (batch_rows + is_shared * gap_rows(block_columns, dtype)) * block_columns
-        group_rows = batch_rows + is_shared * gap_rows(stride, dtype)
-        layer["gradients"], layer["stride"], layer["group_rows"] = scratch, stride, group_rows
-        scratch += groups * group_rows * stride
+        layer["groups"], layer["stride"] = groups, odd_lines(columns // groups, dtype)
+        if members > 1 and not is_output and batch_rows * sizes[l] * columns // members >= WORK_IN_PIECES:
+            layer["pieces"] = max(2, ceil_div(PIECES, ceil_div(len(own), members)))
+        else:
+            layer["pieces"] = 1
+        if in_halves[l] and 0 < l < len(layers) - 1:
+            own["near"] = own["column"] >= _half_of(sizes, l + 1, dtype)
+        if not is_output:
+            apart = in_halves[l + 1] and _half_of(sizes, l + 1, dtype) in own["column"]
+            _place_activations(layer, batch_rows, apart, is_shared, dtype, scratch)
+        _place_gradients(layer, batch_rows, in_halves[l] and l == 0, is_shared, dtype, scratch)
         start += (rows + 1) * columns
-        if halves and l == 0:
-            layer["products"] = scratch
-            scratch += (HALVES * group_rows + 1) * stride
         transposed = max(transposed, columns * widest)
         rows, widest = columns, int(own["width"].max())
         all_columns += columns
         panels.append(own)
-    input_columns = odd_lines(round_up(sizes[0], ROWS), dtype, height)
-    return Layout(layers, np.concatenate(panels), start, scratch, batch_rows, input_columns, transposed, all_columns)
+    input_columns = odd_lines(round_up(sizes[0], ROWS), dtype, height_of_blocks(batch_rows))
+    panels = np.concatenate(panels)
+    return Layout(layers, panels, start, scratch.size, batch_rows, input_columns, transposed, all_columns)
+
+
+def _place_activations(layer, batch_rows: int, apart: bool, is_shared: bool, dtype, scratch: _Space) -> None:
+    """Place a layer's activations in the scratch buffer, once for all units or for each half of them."""
+    height = height_of_blocks(batch_rows)
+    columns = odd_lines(int(layer["columns"]), dtype, height)
+    layer["blocks"], layer["block_columns"], layer["block_height"] = batch_rows // height, columns, height
+    numbers = (batch_rows + is_shared * gap_rows(columns, dtype)) * columns
+    layer["apart"] = apart * numbers
+    layer["activations"] = scratch.take((1 + apart) * numbers)
+
+
+def _place_gradients(layer, batch_rows: int, products: bool, is_shared: bool, dtype, scratch: _Space) -> None:
+    """Place a layer's gradients in the scratch buffer, and products of both halves if they have a place."""
+    layer["group_rows"] = batch_rows + is_shared * gap_rows(int(layer["stride"]), dtype)
+    numbers = int(layer["groups"] * layer["group_rows"] * layer["stride"])
+    layer["gradients"] = scratch.take(numbers)
+    if products:
+        layer["products"] = scratch.take(HALVES * numbers + int(layer["stride"]))
+
+
+def _half_of(sizes: tuple[int, ...], l: int, dtype) -> int:
+    """Return how many inputs of layer l the first half has, whole words of bits, or else what two members would own."""
+    if l == 0:
+        return ceil_div(sizes[0], WORD) // HALVES * WORD
+    return min(sum(panel_vectors(sizes[l], dtype, HALVES)[0]) * lanes(dtype), sizes[l])
 
 
 def _panels(vectors: tuple[int, ...], dtype, start: int, rows: int) -> np.ndarray:

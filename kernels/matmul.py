@@ -7,11 +7,11 @@ backprop    G[:, j:] = (G' W'^T) * f'(Z)           gradient of a layer's weighte
 from fastmlp.kernels.activation import activate, hands_on, slope, to_keep
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.prefetch import claim
-from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.shape import BLOCK, WORD
 from fastmlp.kernels.sparse import lists_of
 from fastmlp.kernels.tile import load, load_row, load_transposed, lowest_bit, outer, stack, store, zeros
 from fastmlp.kernels.views import lanes_of
-from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
+from fastmlp.kernels.zeros import GROUP, NONE, ONE, any_of_tile, bits_of_tile, has_many_zeros, row_bits_of
 
 
 @part
@@ -87,6 +87,32 @@ def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
             for k in range(begin, end):
                 Z = outer(Z, X, i, k, W, k, 0)
         finish(choice, Z, A, G, i, j)
+
+
+@kernel
+def multiply(shape, inputs, W, P, j, first, last, begin, end):
+    """``P[first:last, j : j + width] = X[first:last, begin:end] W[begin:end]``; arguments as for ``affine``."""
+    for i in range(first, last, shape.rows):
+        claim(shape, P, i, j)
+        Z = zeros(shape, P)
+        for k in range(begin, end):
+            Z = outer(Z, inputs.X, i, k, W, k, 0)
+        store(Z, P, i, j)
+
+
+@kernel
+def affine_onto(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """``A[first:last, j : j + width] = activation((X[first:last, begin:end] W[begin:end] + G[first:last, j:]) + b)``.
+
+    As ``affine``, where G holds the product of the other inputs: it does not matter which of the two came first.
+    """
+    bias = load_row(shape, b, 0, 0)
+    for i in range(first, last, shape.rows):
+        claim_to_finish(shape, choice, A, G, i, j)
+        Z = zeros(shape, G)
+        for k in range(begin, end):
+            Z = outer(Z, inputs.X, i, k, W, k, 0)
+        finish(choice, (Z + load(shape, G, i, j)) + bias, A, G, i, j)
 
 
 @kernel

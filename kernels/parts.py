@@ -19,9 +19,10 @@ from fastmlp.kernels.layout import biases_of, panel_of, plan, share, share_of_ro
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import FIRST, KEPT, ROWS_OF_STEP, Descent, for_biases
 from fastmlp.kernels.shape import BLOCK
-from fastmlp.kernels.step import Network, Noise, Workspace, network_of, new_workspace
+from fastmlp.kernels.step import Noise
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.views import span
+from fastmlp.kernels.workspace import Network, Workspace, network_of, new_workspace
 
 ALONE = Member(0, 1)
 _SEEDS = 4294967296.0  # seeds are below 2^32

@@ -4,15 +4,15 @@ Processors are not equally fast: some are small cores, some share a core with an
 while by other programs. Where all members had the same to do, all would wait for the slowest. A member still owns its
 panels, and does most of the work on them, so that their weights stay in its cache.
 
-A piece is a panel and a share of the rows (of the minibatch, or of the panel's weights). Which member does it makes no
-difference to the result.
+A piece is an item, such as a panel, and a share of the rows (of the minibatch, or of the panel's weights). Which member
+does it makes no difference to the result.
 """
 
 from typing import NamedTuple
 
 from fastmlp.kernels.jit import part
 from fastmlp.kernels.layout import share
-from fastmlp.kernels.team import give_back, offer, take
+from fastmlp.kernels.team import await_taken, give_back, offer, take
 
 
 class Member(NamedTuple):
@@ -29,14 +29,14 @@ def own_panels(layer, member):
 
 
 class Piece(NamedTuple):
-    """A piece of work: of the member so many places further on, its number there, a panel, and a share of its rows.
+    """A piece of work: of the member so many places further on, its number there, an item, and a share of its rows.
 
-    The rows are in ``layer.pieces`` shares. ``panel`` is negative where there is no piece.
+    The rows are in ``layer.pieces`` shares. ``item`` is negative where there is no piece.
     """
 
     places: int
     number: int
-    panel: int
+    item: int
     nth: int
 
 
@@ -49,14 +49,17 @@ def offer_pieces(layer, team, member):
 
 
 @part
-def next_piece(layer, team, member, done):
-    """Return a piece to do after the one that is done: this member's own, then those of others who are behind."""
+def next_piece(layer, items, team, member, done):
+    """Return a piece to do after the one that is done: this member's own, then those of others who are behind.
+
+    items: how many all members have together, in turn
+    """
     shared, places, number = layer.pieces > 1, done.places, done.number + 1
     if shared and number > 0:
         give_back(team, (member.index + places) % member.count)
     while places < (member.count if shared else 1):
         owner = (member.index + places) % member.count
-        first, last = share(layer.panels, owner, member.count)
+        first, last = share(items, owner, member.count)
         count = (last - first) * layer.pieces
         if shared:
             # what an owner does last it has at hand: to fetch it would take longer
@@ -65,3 +68,10 @@ def next_piece(layer, team, member, done):
             return Piece(places, number, first + number // layer.pieces, number % layer.pieces)
         places += 1
     return Piece(places, 0, -1, 0)
+
+
+@part
+def await_pieces(layer, team, member):
+    """Wait until others are done with what they have taken of this member's pieces."""
+    if layer.pieces > 1:
+        await_taken(team, member.index)

@@ -6,8 +6,9 @@ from fastmlp.kernels.gather import Selection
 from fastmlp.kernels.inputs import inputs_for
 from fastmlp.kernels.jit import NOTHING, call, entry, part
 from fastmlp.kernels.layout import all_of
-from fastmlp.kernels.step import apply_layer, gradients_of
+from fastmlp.kernels.products import apply_layer
 from fastmlp.kernels.views import blocks_as_rows
+from fastmlp.kernels.workspace import gradients_of
 
 
 @part
@@ -38,7 +39,7 @@ def predict(network, data, order, first, last, work, probabilities, out):
         if data.starts.size == 0:
             finite &= all_finite(batch.X, rows, data.inputs)
         for l in range(len(network.layers)):
-            apply_layer(l, network, batch, work, all_of(rows))
+            apply_layer(l, network, batch, work, 0, all_of(rows))
         Z, classes = gradients_of(network.layers[outputs], work), network.layers[outputs].units
         if probabilities:
             call(network.layers[outputs].probabilities, NOTHING, Z, rows, classes)

@@ -32,7 +32,9 @@ from fastmlp.kernels.matmul import (
     affine_entries,
     affine_lean,
     affine_nonzero,
+    affine_onto,
     backprop,
+    multiply,
     transpose_rows,
 )
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
@@ -109,7 +111,6 @@ class Program(NamedTuple):
     drops: bool  # whether there is dropout
     clips: bool  # whether gradients are clipped
     parts: int  # in how many each minibatch is trained
-    halves: bool  # whether members share the inputs of the first layer
 
     @property
     def keeps(self) -> bool:
@@ -118,18 +119,19 @@ class Program(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where in a network a layer is, and whether it is for ``kernels.lone``: one unit and the padding of a register."""
+    """Where in a network a layer is, and what it is there."""
 
     is_first: bool
     is_output: bool
-    is_lone: bool
+    is_lone: bool  # for ``kernels.lone``: one unit and the padding of a register
+    is_in_halves: bool  # whether its products are
 
 
 def _place_of(plan: Layout, l: int) -> _Place:
     layer, is_output = plan.layers[l], l == len(plan.layers) - 1
     # a panel is a whole tile of the next layer's inputs, and registers of two float64 are less than that
     is_lone = is_output and int(layer["units"]) == 1 and int(plan.panels_of(layer)["vectors"][0]) == 1
-    return _Place(l == 0, is_output, is_lone)
+    return _Place(l == 0, is_output, is_lone, bool(layer["halves"] > 1))
 
 
 def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
@@ -164,7 +166,7 @@ def _of_layer(dtype, chosen: Program, place: _Place) -> dict[str, int]:
             found[name] = address_of(drop, (kind, _INT, _INT, _INT, types.float64, types.float64, _INT))
     if chosen.keeps and place.is_first:
         found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
-    if chosen.halves and place.is_first and not place.is_output:
+    if place.is_first and place.is_in_halves:
         found["train"] = address_of(train_halves, signature_to_train(dtype))
     return found | (_to_visit(chosen, dtype) if place.is_first else {})
 
@@ -217,6 +219,8 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
         forward, backward = affine_lone, update_lone
     elif large and visiting.update is EVERYTHING:
         backward = update_large
+    if place.is_in_halves and not place.is_first:
+        forward = affine_onto
     block, row = typeof(tile_shape(vectors)), typeof(Shape(1, vectors))
     choice = typeof(OUTPUT if place.is_output else chosen.activation)
     tile, tile_to_update = (_tile_to_visit(kind, vectors) for kind in visiting)
@@ -225,9 +229,11 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
         "update": address_of(backward, (tile_to_update, rule, I, M, _INT, P, _INT, _INT, _INT, _DESCENT)),
         "update_biases": address_of(update_biases, (row, rule, M, _INT, P, _INT, _DESCENT)),
     }
-    if chosen.halves and place.is_first and not place.is_output:
-        found["multiply"] = _affine_address(forward, tile, typeof(OUTPUT), dtype)
+    if place.is_in_halves and place.is_first:
+        found["multiply_half"] = _affine_address(forward, tile, typeof(OUTPUT), dtype)
         found["add_halves"] = address_of(add_halves, (block, choice, M, blocks_type(dtype), M, _INT, _INT, _INT))
+    elif place.is_in_halves:
+        found["multiply"] = address_of(multiply, (tile, I, M, M, _INT, _INT, _INT, _INT, _INT))
     if not place.is_output:
         found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT, _INT, _INT))
     if chosen.keeps:

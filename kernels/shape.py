@@ -34,6 +34,10 @@ LINE_BYTES = 64
 BLOCK = 4
 """Rows of a block: the height of tiles, or half of it."""
 
+WORD_BITS = 6
+WORD = 1 << WORD_BITS
+"""Bits of a word, each of which tells whether a number is zero (kernels.zeros)."""
+
 STRIP = 64
 """Rows of a strip, some tiles one below the other."""
 

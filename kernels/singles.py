@@ -6,10 +6,10 @@ Two of them take turns: a sum has to wait some cycles for its last product, in w
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.matmul import finish
 from fastmlp.kernels.rules import descend
-from fastmlp.kernels.shape import BLOCK
+from fastmlp.kernels.shape import BLOCK, WORD
 from fastmlp.kernels.tile import load_row, lowest_bit, outer, stack, zeros
 from fastmlp.kernels.views import blocks_as_rows, place_in_blocks
-from fastmlp.kernels.zeros import NONE, ONE, WORD, column_bits_of, row_bits_of
+from fastmlp.kernels.zeros import NONE, ONE, column_bits_of, row_bits_of
 
 
 @part

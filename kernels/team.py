@@ -141,16 +141,23 @@ def meet(team, member, members):
 
 
 @part
-def offer(team, member):
-    """Offer pieces of this member's work to all, itself included, once those of its last offer, all taken, are done.
-
-    All members make as many offers, and between two of them nobody takes pieces of an earlier one.
-    """
+def await_taken(team, member):
+    """Wait until all pieces that were taken of this member's last offer are done."""
     mine = _lines_of(member)
     taken, spins = team[mine + OFFER] % MANY, 0
     while _atomic_load(team, mine + DONE) < taken:
         spins += 1
         wait_a_little(spins)
+
+
+@part
+def offer(team, member):
+    """Offer pieces of this member's work to all, itself included, once those of its last offer, all taken, are done.
+
+    All members make as many offers, and between two of them nobody takes pieces of an earlier one.
+    """
+    await_taken(team, member)
+    mine = _lines_of(member)
     team[mine + OFFERS] += 1
     team[mine + DONE] = 0
     _atomic_store(team, mine + OFFER, team[mine + OFFERS] * MANY)

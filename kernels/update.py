@@ -9,11 +9,11 @@ from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.prefetch import claim, prefetch_column, prefetch_tile, take_over
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
-from fastmlp.kernels.shape import BLOCK, STRIP
+from fastmlp.kernels.shape import BLOCK, STRIP, WORD
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
 from fastmlp.kernels.views import matrix
-from fastmlp.kernels.zeros import GROUP, NONE, ONE, WORD, column_bits_of, place_of_group
+from fastmlp.kernels.zeros import GROUP, NONE, ONE, column_bits_of, place_of_group
 
 MOST_ROWS = 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""

@@ -20,12 +20,10 @@ import numpy as np
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import ceil_div
-from fastmlp.kernels.shape import BLOCK, IS_ZEN, VECTOR_BYTES
+from fastmlp.kernels.shape import BLOCK, IS_ZEN, VECTOR_BYTES, WORD, WORD_BITS
 from fastmlp.kernels.tile import count_bits, nonzero_word
 from fastmlp.kernels.views import matrix, matrix_of
 
-WORD_BITS = 6
-WORD = 1 << WORD_BITS
 GROUP = BLOCK
 """Rows, or neighbouring inputs, that are left out together where all of them are zero."""
 ONE = np.uint64(1)

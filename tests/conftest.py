@@ -67,10 +67,11 @@ def _nan_filled(array):
 def nan_memory():
     """Fill outputs and scratch with NaN before kernels run, except for what must start at zero."""
     from fastmlp import engine, predictor
-    from fastmlp.kernels import plain, step
+    from fastmlp.kernels import plain
+    from fastmlp.kernels.workspace import new_workspace
 
     def workspace(*arguments, **options):
-        work = step.new_workspace(*arguments, **options)
+        work = new_workspace(*arguments, **options)
         for array in (work.scratch, work.transposed, work.losses, work.squares, work.norms):
             array.fill(np.nan)
         return work

@@ -80,10 +80,22 @@ def test_inputs_in_halves_too(option, monkeypatch):
         trainer.fit(LONG_ROWS, y)
         return trainer.threads_, [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
-    assert sharing_of((700, 20, 10), options["batch_size"], None, 2, halves=True).halves
+    assert sharing_of((700, 20, 10), options["batch_size"], None, 2, halves=True).halves[0]
     _, alone = trained(1)
     for threads in (2, 3, 2, 2):
         assert trained(threads) == (2, alone)
+
+
+@pytest.mark.parametrize("option", [{}, *RULES, {"dtype": "float64", "l2": 0.1, "batch_size": 90}], ids=str)
+@pytest.mark.parametrize("hidden", [(200, 150), (256, 64, 170, 100), (320, 160, 96)], ids=str)
+def test_products_in_halves_too(hidden, option):
+    # units in halves that teams of all sizes share evenly, and that only two do; layers that narrow, and that widen
+    options = {"batch_size": 128, **option}
+    sharing = sharing_of((300, *hidden, 10), options["batch_size"], None, 5, halves=True)
+    assert (sharing.of_units, any(sharing.halves)) == (5, True)
+    alone = bits(fitted(hidden=hidden, **options, threads=1))
+    for threads in (2, 3, 4, 5):
+        assert bits(fitted(hidden=hidden, **options, threads=threads)) == alone
 
 
 @pytest.mark.parametrize("visiting", WAYS_TO_VISIT, ids=str)

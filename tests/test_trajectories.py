@@ -82,8 +82,19 @@ def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, parts, r
 def test_inputs_in_halves_agree_with_the_oracle(rule, dtype):
     # a last minibatch of so few rows that one of two threads has none
     start, X, y = network_and_data((20,), rows=205, inputs=700)
-    assert sharing_of((700, 20, y.max() + 1), 100, None, 2, halves=True).halves
+    assert sharing_of((700, 20, y.max() + 1), 100, None, 2, halves=True).halves[0]
     assert_same_training(start, X / 4, y, (20,), dtype, batch_size=100, epochs=2, **rule)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+def test_products_in_halves_agree_with_the_oracle(rule, dtype):
+    # layers that narrow and one that widens; a last minibatch of five rows
+    hidden = 256, 64, 170, 100
+    start, X, y = network_and_data(hidden, rows=205, inputs=300)
+    sharing = sharing_of((300, *hidden, y.max() + 1), 100, None, 2, halves=True)
+    assert sharing.halves == (False, True, False, True, True)
+    assert_same_training(start, X / 4, y, hidden, dtype, batch_size=100, epochs=2, **rule)
 
 
 @every_depth
