@@ -17,12 +17,13 @@ from fastmlp.kernels.layout import HALVES
 from fastmlp.kernels.shape import WORD
 
 # In multiply-adds that one of two threads might have done instead, twice over, as measured (benchmarks/README.md)
-UNITS, NUMBER_OF_UNITS = 500_000, 120  # sharing units: of a minibatch, and of each number of a row that is handed over
+UNITS, NUMBER_OF_UNITS = 150_000, 120  # sharing units: of a minibatch, and of each number of a row that is handed over
+NUMBER_BETWEEN = 50  # of each product and gradient of a row that is, between hidden layers
 WEIGHT_OF_UNITS = 25  # of each weight that is: they lie side by side
-DEEPER = 100_000  # of each hidden layer but the first, at which all wait for one another
+DEEPER = 50_000  # of each hidden layer but the first, at which all wait for one another
 GATHERED = 25  # of each input, which threads that share units both gather
 ROW_OF_HALVES, UNIT_OF_HALVES = 6_300, 160  # sharing inputs: of each row, and of each unit's product and gradient there
-PARTS, NUMBER_OF_PARTS = 900_000, 38  # parts likewise; a member writes its numbers to lines of its own
+PARTS, NUMBER_OF_PARTS = 550_000, 38  # parts likewise; a member writes its numbers to lines of its own
 CACHED, NUMBER_BEYOND = 400_000, 63  # of each number where weights and all gradients are more than a second cache holds
 ROW = 5_000  # work that a row is besides its products: its loss, and gathering it
 LEAST_WORK = 150_000  # of a minibatch, for each thread
@@ -110,7 +111,7 @@ def sharing_of(
     if way == INPUTS_SHARED:
         return Sharing(1, members, (True, False))
     if way == UNITS_SHARED and not whole:
-        return Sharing(1, members, (False, *(1 < b <= a for a, b in itertools.pairwise(sizes[1:]))))
+        return Sharing(1, members, (False, *(_is_in_halves(a, b) for a, b in itertools.pairwise(sizes[1:]))))
     return Sharing(way.parts, members, none)
 
 
@@ -135,15 +136,22 @@ def _parts_of(batch_size: int) -> list[int]:
     return [parts for parts in TEAMS if parts == 2 or batch_size >= parts * ROWS_OF_PART]
 
 
+def _is_in_halves(inputs: int, units: int) -> bool:
+    """Tell whether products of a later layer are in halves, where units are shared; one unit has its own kernels."""
+    return 1 < units <= inputs
+
+
 def _cost_of_units(sizes: tuple[int, ...], batch_size: int) -> int:
-    """Return what two threads lose by handing over each layer's activations, gradients and weights."""
+    """Return what two threads lose by handing over each layer's products, or activations and weights, and gradients."""
     inputs, *hidden, outputs = sizes
-    activations = sum(hidden[:-1]) + sum(hidden[-1:]) // 2  # the output layer is shared by rows
-    gradients = sum(hidden[1:]) + outputs
-    weights = sum(a * b for a, b in itertools.pairwise(sizes[1:]))
-    waiting = UNITS + DEEPER * max(0, len(hidden) - 1)
-    of_rows = NUMBER_OF_UNITS * (activations + gradients) + GATHERED * inputs
-    return waiting + batch_size * of_rows + WEIGHT_OF_UNITS * weights
+    between = list(itertools.pairwise(hidden))
+    products = sum(b for a, b in between if _is_in_halves(a, b))
+    # half of the last hidden layer counts however scores are computed: narrow ones have narrower panels for each
+    activations = sum(a for a, b in between if not _is_in_halves(a, b)) + sum(hidden[-1:]) // 2
+    weights = sum(a * b for a, b in between if not _is_in_halves(a, b)) + sum(hidden[-1:]) * outputs
+    of_scores = NUMBER_OF_UNITS * (activations + outputs)
+    of_rows = of_scores + NUMBER_BETWEEN * (products + sum(hidden[1:])) + GATHERED * inputs
+    return UNITS + DEEPER * len(between) + batch_size * of_rows + WEIGHT_OF_UNITS * weights
 
 
 def _cost_of_halves(sizes: tuple[int, ...], batch_size: int) -> int:
