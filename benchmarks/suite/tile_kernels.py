@@ -119,10 +119,16 @@ class Scene:
 
 def _affine(kernel, dtype, of_bytes=False):
     s = Scene(dtype, like_mnist=kernel is matmul.affine_nonzero, of_bytes=of_bytes)
-    names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "choice": activation.RELU}
+    names = {"inputs": s.inputs, "W": s.W, "b": s.b, "A": s.A, "G": s.G, "P": s.G, "choice": activation.RELU}
     names |= {"j": 0, "first": 0, "last": BATCH, "depth": INPUTS, "begin": 0, "end": INPUTS}
     names["ahead"] = getattr(gather, "NOTHING_AHEAD", None)  # rows that earlier commits asked for meanwhile
     return repeated(kernel, shape=s.shape, **names), 2.0 * BATCH * INPUTS * s.width
+
+
+def _affine_in_halves(name, dtype):
+    if not hasattr(matmul, name):
+        raise NotImplementedError(f"no kernel {name}")
+    return _affine(getattr(matmul, name), dtype)
 
 
 def _backprop(kernel, dtype):
@@ -147,6 +153,8 @@ def _update(kernel, rule, dtype, of_bytes=False):
 TILE_KERNELS = {
     "affine": partial(_affine, matmul.affine),
     "affine_nonzero": partial(_affine, matmul.affine_nonzero),
+    "multiply": partial(_affine_in_halves, "multiply"),
+    "affine_onto": partial(_affine_in_halves, "affine_onto"),
     "backprop": partial(_backprop, matmul.backprop),
     "update": partial(_update, update.update, "SGD"),
     "update_nesterov": partial(_update, update.update, "NESTEROV"),
