@@ -90,28 +90,29 @@ SPARSE = Work((50_000, 64, 3), 128, rate=0.5)
 """For ``sparse_data``: dense rows of this length would take much memory."""
 SPARSE_DENSITY = 0.001
 
+SHAPES = (  # those of the goal for shares of the peak, beside MNIST_128
+    ((784, 32, 10), 32),
+    ((784, 64, 10), 64),
+    ((784, 512, 10), 128),
+    ((784, 1024, 10), 256),
+    ((784, 512, 256, 128, 10), 128),
+)
+
 WORK = {
     work.name: work
     for work in (
         MNIST_128,
-        Work((784, 32, 10), 32),
-        Work((784, 64, 10), 64),
-        Work((784, 512, 10), 128),
-        Work((784, 1024, 10), 256),
-        Work((784, 512, 256, 128, 10), 128),
+        *(Work(*shape) for shape in SHAPES),
         Work((3072, 256, 10), 128),
         Work((20, 64, 64, 2), 32),
         Work((20, 64, 64, 2), 200),
         Work((784, 128, 10), 128, dtype="float64"),
         Work((784, 128, 10), 128, rule="momentum"),
         Work((784, 128, 10), 128, rule="nesterov"),
-        Work((784, 32, 10), 32, dense=True),
-        Work((784, 64, 10), 64, dense=True),
         Work((784, 128, 10), 128, dense=True),
-        Work((784, 512, 10), 128, dense=True),
-        Work((784, 1024, 10), 256, dense=True),
-        Work((784, 512, 256, 128, 10), 128, dense=True),
+        *(Work(*shape, dense=True) for shape in SHAPES),
         Work((784, 128, 10), 128, dtype="float64", dense=True),
+        *(Work(*shape, dtype="float64", dense=True) for shape in (*SHAPES, ((3072, 256, 10), 128))),
         *(Work((784, 128, 10), 128, rule=rule, dense=True) for rule in RULES[1:]),
     )
 }
