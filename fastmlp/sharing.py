@@ -146,7 +146,7 @@ def _cost_of_units(sizes: tuple[int, ...], batch_size: int) -> int:
     inputs, *hidden, outputs = sizes
     between = list(itertools.pairwise(hidden))
     products = sum(b for a, b in between if _is_in_halves(a, b))
-    # half of the last hidden layer counts however scores are computed: narrow ones have narrower panels for each
+    # of the last hidden layer no activations are handed over, but two threads have narrower panels of it (measured)
     activations = sum(a for a, b in between if not _is_in_halves(a, b)) + sum(hidden[-1:]) // 2
     weights = sum(a * b for a, b in between if not _is_in_halves(a, b)) + sum(hidden[-1:]) * outputs
     of_scores = NUMBER_OF_UNITS * (activations + outputs)

@@ -91,7 +91,10 @@ def affine_lean(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
 
 @kernel
 def multiply(shape, inputs, W, P, j, first, last, begin, end):
-    """``P[first:last, j : j + width] = X[first:last, begin:end] W[begin:end]``; arguments as for ``affine``."""
+    """``P[first:last, j : j + width] = X[first:last, begin:end] W[begin:end]``.
+
+    P: (>= last, >= j + width), overlapping none of the others; these as for ``affine``
+    """
     for i in range(first, last, shape.rows):
         claim(shape, P, i, j)
         Z = zeros(shape, P)
@@ -102,9 +105,10 @@ def multiply(shape, inputs, W, P, j, first, last, begin, end):
 
 @kernel
 def affine_onto(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
-    """``A[first:last, j : j + width] = activation((X[first:last, begin:end] W[begin:end] + G[first:last, j:]) + b)``.
+    """``A[first:last, j : j + width] = activation((X[first:last, begin:end] W[begin:end] + P) + b)``.
 
-    As ``affine``, where G holds the product of the other inputs: it does not matter which of the two came first.
+    As ``affine``; on entry G holds P, the product of the other inputs, in ``G[first:last, j : j + width]``: it does not
+    matter which of the two came first.
     """
     bias = load_row(shape, b, 0, 0)
     for i in range(first, last, shape.rows):

@@ -34,7 +34,7 @@ def own_activations(l, network, panel, work):
 
 
 @part
-def multiply(l, network, batch, work, half, p, rows):
+def multiply_panel(l, network, batch, work, half, p, rows):
     """Compute panel p of layer l's products with half of its inputs, for a range of rows, in the gradient's place."""
     layer, panel = network.layers[l], panel_of(network, network.layers[l], p)
     W, G = values(weights_of(network, layer, panel), 0), gradients_of_panel(layer, panel, work)

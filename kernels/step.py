@@ -25,7 +25,7 @@ from fastmlp.kernels.layout import (
     weights_of,
 )
 from fastmlp.kernels.pieces import Member, await_pieces, next_piece, offer_pieces, own_panels
-from fastmlp.kernels.products import apply_layer, apply_panel, half_of_units, multiply, own_activations
+from fastmlp.kernels.products import apply_layer, apply_panel, half_of_units, multiply_panel, own_activations
 from fastmlp.kernels.shape import BLOCK
 from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.team import meet
@@ -80,7 +80,7 @@ def multiply_for_others(l, network, batch, rows, work, member):
             break
         p = (piece.item + layer.panels // HALVES) % layer.panels
         far = 1 - panel_of(network, layer, p).near
-        multiply(l, network, batch, work, far, p, share_of_rows(rows, piece.nth, layer.pieces))
+        multiply_panel(l, network, batch, work, far, p, share_of_rows(rows, piece.nth, layer.pieces))
 
 
 @part
@@ -117,7 +117,7 @@ def multiply_scores(l, network, batch, rows, work, member):
     other = Member((member.index + member.count // HALVES) % member.count, member.count)
     some = share_of_rows(rows, other.index, other.count)
     for p in range(network.layers[l].panels):
-        multiply(l, network, batch, work, 1 - near_half(other), p, some)
+        multiply_panel(l, network, batch, work, 1 - near_half(other), p, some)
 
 
 @part

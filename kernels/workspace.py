@@ -73,7 +73,10 @@ def workspace_of_some(work: Workspace, members: int, some: int) -> Workspace:
 
 @part
 def activations_of(layer, half, work):
-    """Return a layer's activations, in blocks, where one half of its units has them; the output layer has none."""
+    """Return a layer's activations (blocks, block_columns, block_height), where one half of its units has them.
+
+    The output layer has none.
+    """
     start = layer.activations + half * layer.apart
     return blocks_at(work.scratch, start, layer.blocks, layer.block_columns, layer.block_height)
 
