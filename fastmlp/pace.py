@@ -36,7 +36,7 @@ class Pace:
         self._halvings = min(Findings.halvings, len(self.members) - 1)
         self._tried = self._halvings
         self._direction = 1  # in which the next is tried: the same as long as it helps
-        self._last, self._warm_up = -1, 0.0  # halvings of the last portion, and seconds until those tell something
+        self._last, self._warm_up = -1, 0.0  # halvings of the last portion; seconds of these that told nothing
 
     def portions(self, steps: int, shortest: int, longest: int) -> Iterator[tuple[int, slice]]:
         """Yield how many members are to train on which of so many minibatches, and time how long they take.
@@ -69,9 +69,9 @@ class Pace:
         """Note how long so many minibatches took, and what follows from it."""
         Findings.wait -= seconds
         if halvings != self._last:
-            self._last, self._warm_up = halvings, WARM_UP
-        if self._warm_up > 0:
-            self._warm_up -= seconds
+            self._last, self._warm_up = halvings, 0.0
+        if self._warm_up < WARM_UP:
+            self._warm_up += seconds
             return
         taken = self._taken[halvings]
         if taken.is_enough and seconds > max(MEASURED, SUDDEN * steps * taken.each):
@@ -88,7 +88,7 @@ class Pace:
             self._direction = -self._direction
         self._tried = Findings.halvings = self._halvings
         patience = PATIENCE_OF_FEWER if self._halvings else PATIENCE
-        Findings.wait = min(LONGEST_WAIT, patience * (WARM_UP + taken.seconds))
+        Findings.wait = min(LONGEST_WAIT, patience * (self._warm_up + taken.seconds))
 
 
 class _Taken:

@@ -43,6 +43,12 @@ def test_trials_cost_little_where_all_threads_pay(machine):
     assert 10 <= trained[1] < 500
 
 
+def test_trials_of_long_minibatches_cost_no_more(machine):
+    machine.seconds = {1: 0.03, 2: 0.015}
+    trained = machine.train(Pace(2), 100_000, shortest=1, longest=10)
+    assert trained[1] * machine.seconds[1] < machine.now / 190
+
+
 def test_fewer_threads_where_threads_wait_for_one_another(machine):
     machine.seconds = {1: 0.001, 2: 0.04}
     trained = machine.train(Pace(2), 100_000)
