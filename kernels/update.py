@@ -9,14 +9,17 @@ from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.prefetch import claim, prefetch_column, prefetch_tile, take_over
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
-from fastmlp.kernels.shape import BLOCK, STRIP, WORD
+from fastmlp.kernels.shape import BLOCK, IS_ZEN, STRIP, WORD
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
 from fastmlp.kernels.views import matrix
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, column_bits_of, place_of_group
 
-MOST_ROWS = 128
-"""Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes are 32 KiB, which the first cache holds."""
+MOST_ROWS = 2048 if IS_ZEN else 128
+"""Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes lie in a near cache, with room for all else there.
+
+32 KiB are in the first; a Zen multiplies from half of its second, 512 KiB, without waiting.
+"""
 ROWS_SOON = 4
 """How many rows before its turn a row of kept gradients is asked for: of many more at once, some would be forgotten."""
 ROWS_TAKEN = 16
@@ -66,18 +69,20 @@ def update(shape, rule, inputs, G, j, panel, first, last, depth, descent):
 
     shape: of the tiles, with the panel's vectors; first: a multiple of its rows; the last tile may end beyond ``last``
     inputs: with X (>= depth, >= last) the layer's inputs, in blocks; G: (>= depth, >= j + width) the gradient of Z
-    panel: weights (rows >= last, width), overlapping neither
+    panel: weights (rows >= last, width), overlapping neither; a tile's are claimed while it is multiplied, as those of
+        large networks come from the third cache
     """
     for i in range(first, last, shape.rows):
+        claim(shape, values(panel, 0), i, 0)
         dW = _add_products(shape, zeros(shape, G), inputs.X.T, i, G, j, 0, depth)
         descend(rule, shape, dW, panel, i, descent)
 
 
 @kernel
 def update_large(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update``, for so many rows that the first cache does not hold their gradients (``is_large``).
+    """As ``update``, for so many rows that no near cache holds their gradients (``is_large``).
 
-    A part of G's rows, which it does hold, meets a strip of inputs before the next part does. Small minibatches would
+    A part of G's rows, which one does hold, meets a strip of inputs before the next part does. Small minibatches would
     lose a tenth by it.
     """
     XT, sums = inputs.X.T, room_for(shape.strip, G)
@@ -86,7 +91,7 @@ def update_large(shape, rule, inputs, G, j, panel, first, last, depth, descent):
         for p in range(parts):
             begin, end = p * MOST_ROWS, min((p + 1) * MOST_ROWS, depth)
             for i in range(start, min(start + STRIP, last), shape.rows):
-                if p == parts - 1:  # what is so large that it comes from the third cache
+                if p == parts - 1:
                     claim(shape, values(panel, 0), i, 0)
                 dW = load(shape, sums, i - start, 0) if p else zeros(shape, G)
                 dW = _add_products(shape, dW, XT, i, G, j, begin, end)

@@ -57,10 +57,11 @@ def test_ten_steps_agree_with_the_oracle(hidden, rule, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
-def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(rule, dtype):
+@pytest.mark.parametrize("batch_size", [270, 17_000])
+def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(batch_size, rule, dtype):
     # several blocks of rows, several strips of inputs, and a last one of each that is not whole
-    start, X, y = network_and_data((70,), rows=300, inputs=150)
-    assert_same_training(start, X, y, (70,), dtype, batch_size=270, epochs=2, **rule)
+    start, X, y = network_and_data((70,), rows=batch_size + 30, inputs=150)
+    assert_same_training(start, X, y, (70,), dtype, batch_size, epochs=2, **rule)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
