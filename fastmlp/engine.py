@@ -147,8 +147,8 @@ class Engine:
 
     def sum_of_squares(self) -> float:
         """Return the sum of all squared weights, biases left out, in an order that does not depend on threads."""
-        weights = (array for name, array in self.read().items() if name.startswith("W"))
-        return float(sum(np.square(W, dtype=np.float64).sum() for W in weights))
+        layers = range(len(self._layout.layers))
+        return float(sum(layout.squares_of_units(self._layout, l, self.slots[0]).sum() for l in layers))
 
     def is_finite(self) -> bool:
         """Tell whether all parameters are finite."""

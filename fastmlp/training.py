@@ -90,11 +90,12 @@ def train_epochs(
     history = standing.history
     schedule = Schedule(options, -(-len(source) // engine.regime.batch_size))
     limit = math.inf if options.max_steps is None else options.max_steps
+    kept = np.empty_like(engine.slots)
     with engine.trainer(source.rows, repeated=options.sampling == "choice") as train:
         while len(history.loss) < options.epochs and standing.steps < limit:
             epoch = len(history.loss) + 1
             rate = float(schedule.rates(standing.steps, 1)[0])
-            kept = engine.slots.copy()
+            kept[...] = engine.slots
             began = time.perf_counter()
             losses, steps = _train_epoch(train, engine.regime.batch_size, options, source, schedule, standing)
             seconds = time.perf_counter() - began

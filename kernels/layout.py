@@ -32,8 +32,8 @@ PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2
 MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so they must gain that much
 
 # Pieces of a member's work in a layer (kernels.pieces), and how many multiply-adds must be in all: what goes from core
-# to core for a piece takes some microseconds
-PIECES, WORK_IN_PIECES = 8, 1_000_000
+# to core for a piece takes some microseconds. Its inputs have so many bytes at most: half of a second cache, or less
+PIECES, WORK_IN_PIECES, BYTES_OF_PIECE = 8, 1_000_000, 400 << 10
 
 GAP_BYTES = 1 << 16
 """What is left between members' memory: processors fetch ahead past the end of what they read, even so far."""
@@ -294,7 +294,8 @@ def plan(
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
         layer["groups"], layer["stride"] = groups, odd_lines(columns // groups, dtype)
         if members > 1 and not is_output and batch_rows * sizes[l] * columns // members >= WORK_IN_PIECES:
-            layer["pieces"] = max(2, ceil_div(PIECES, ceil_div(len(own), members)))
+            shares = ceil_div(batch_rows * sizes[l] * np.dtype(dtype).itemsize, BYTES_OF_PIECE)
+            layer["pieces"] = max(2, ceil_div(PIECES, ceil_div(len(own), members)), shares)
         else:
             layer["pieces"] = 1
         if in_halves[l] and 0 < l < len(layers) - 1:
@@ -347,6 +348,19 @@ def _panels(vectors: tuple[int, ...], dtype, start: int, rows: int) -> np.ndarra
     panels["weights"] = start + rows * panels["column"]
     panels["biases"] = start + rows * panels["width"].sum() + panels["column"]
     return panels
+
+
+def squares_of_units(plan: Layout, l: int, buffer: np.ndarray) -> np.ndarray:
+    """Return of each unit of layer l (units,) the sum of its squared weights in a slot of the parameters, in float64.
+
+    A unit's are added up in the order of its inputs, however units are laid out.
+    """
+    layer = plan.layers[l]
+    squares = np.empty(layer["units"])
+    for columns, weights, _ in _stored(plan, l, buffer):
+        own = squares[columns]
+        own[...] = np.square(weights[: layer["inputs"]], dtype=np.float64).sum(axis=0)[: len(own)]
+    return squares
 
 
 def pack(plan: Layout, l: int, buffer: np.ndarray, W: np.ndarray, b: np.ndarray, padding_bias: float) -> None:

@@ -4,8 +4,9 @@ Processors are not equally fast: some are small cores, some share a core with an
 while by other programs. Where all members had the same to do, all would wait for the slowest. A member still owns its
 panels, and does most of the work on them, so that their weights stay in its cache.
 
-A piece is an item, such as a panel, and a share of the rows (of the minibatch, or of the panel's weights). Which member
-does it makes no difference to the result.
+A piece is an item, such as a panel, and a share of the rows (of the minibatch, or of the panel's weights). All of a
+member's items come with one share before any comes with the next, so that inputs stay in the second cache meanwhile.
+Which member does a piece makes no difference to the result.
 """
 
 from typing import NamedTuple
@@ -60,12 +61,13 @@ def next_piece(layer, items, team, member, done):
     while places < (member.count if shared else 1):
         owner = (member.index + places) % member.count
         first, last = share(items, owner, member.count)
-        count = (last - first) * layer.pieces
+        own = last - first
+        count = own * layer.pieces
         if shared:
             # what an owner does last it has at hand: to fetch it would take longer
             number = take(team, member.index, owner, count - (places > 0))
         if 0 <= number < count:
-            return Piece(places, number, first + number // layer.pieces, number % layer.pieces)
+            return Piece(places, number, first + number % own, number // own)
         places += 1
     return Piece(places, 0, -1, 0)
 
