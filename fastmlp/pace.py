@@ -36,7 +36,7 @@ class Pace:
         self._halvings = min(Findings.halvings, len(self.members) - 1)
         self._tried = self._halvings
         self._direction = 1  # in which the next is tried: the same as long as it helps
-        self._last, self._warm_up = -1, 0.0  # halvings of the last portion; seconds of these that told nothing
+        self._last, self._warm_up = -1, 0.0  # halvings of the last portion; seconds so far, until those tell
 
     def portions(self, steps: int, shortest: int, longest: int) -> Iterator[tuple[int, slice]]:
         """Yield how many members are to train on which of so many minibatches, and time how long they take.

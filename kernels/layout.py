@@ -32,7 +32,7 @@ PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2
 MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so they must gain that much
 
 # Pieces of a member's work in a layer (kernels.pieces), and how many multiply-adds must be in all: what goes from core
-# to core for a piece takes some microseconds. Its inputs have so many bytes at most: half of a second cache, or less
+# to core for a piece takes some microseconds. BYTES_OF_PIECE: of its inputs, at most; half of a second cache, or less
 PIECES, WORK_IN_PIECES, BYTES_OF_PIECE = 8, 1_000_000, 400 << 10
 
 GAP_BYTES = 1 << 16

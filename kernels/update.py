@@ -21,7 +21,7 @@ MOST_ROWS = 2048 if IS_ZEN else 128
 32 KiB are in the first; a Zen multiplies from half of its second, 512 KiB, without waiting.
 """
 FEW_ROWS = 64
-"""Tiles of so many rows or fewer are multiplied too quickly to have their weights claimed first: 1% slower with it."""
+"""In minibatches of so many rows or fewer a tile is done too soon for claims of its weights to pay: 1% slower."""
 ROWS_SOON = 4
 """How many rows before its turn a row of kept gradients is asked for: of many more at once, some would be forgotten."""
 ROWS_TAKEN = 16
