@@ -118,25 +118,30 @@ def test_pruning(address):
 
 
 @pytest.mark.parametrize("error", [CancelledError, distributed.comm.CommClosedError])
-def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(address, monkeypatch, caplog, error):
-    pressed, ended = [], []
+def test_a_trial_that_ends_as_it_is_cancelled_says_nothing(client, address, monkeypatch, caplog, error):
+    pressed, ended = threading.Event(), []
     result_of = distributed.Future._result
 
     async def result_or_cancelled(future, *arguments, **options):
         try:
             return await result_of(future, *arguments, **options)
         finally:  # with a result, or cancelled itself
-            if pressed:
+            if pressed.is_set():
                 ended.append(future.key)
                 raise error(future.key)
 
-    def press(trial):
-        if not pressed:
-            pressed.append(trial.number)
-            signal.raise_signal(signal.SIGINT)
+    def press_while_one_trains():
+        while not any(trials_of(client, worker) for worker in client.nthreads()):
+            time.sleep(0.01)
+        pressed.set()
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
     monkeypatch.setattr(distributed.Future, "_result", result_or_cancelled)
-    assert search(trials=1000, epochs=150, dask=address, watch=press).interrupted
+    presser = threading.Thread(target=press_while_one_trains, daemon=True)
+    presser.start()
+    with pytest.raises(KeyboardInterrupt):  # no trial has ended
+        search(trials=4, epochs=1_000_000, dask=address)
+    presser.join()
     assert ended
     assert [record.message for record in caplog.records if record.name == "tornado.application"] == []
 
