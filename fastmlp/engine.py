@@ -28,7 +28,7 @@ from fastmlp.kernels.workspace import Workspace, network_of, new_workspace, work
 from fastmlp.pace import Pace
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle
-from fastmlp.sharing import sharing_of, work_of
+from fastmlp.sharing import Minibatch, sharing_of
 from fastmlp.threads import MULTIPLY_ADDS_PER_CALL, MULTIPLY_ADDS_TO_TRY, training
 
 # What Adam's step takes for a weight that it does not touch, and makes up for one by one, as multiply-adds (measured)
@@ -46,6 +46,7 @@ class Regime:
 
     rule: the optimiser's, one of those in ``fastmlp.kernels.rules``; threads: the most to use; visiting: what of its
     inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
+    as_bytes: whether rows are bytes, and none is left out for being zero
     squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. A step
     that visits entries looks at few weights, unless it clips: only then may squares be asked for.
     """
@@ -55,6 +56,7 @@ class Regime:
     threads: int
     visiting: Visiting = VISIT_ALL
     visited: float | None = None
+    as_bytes: bool = False
     squares: bool = False
     dropout: Dropout = NO_DROPOUT
     clip_norm: float = math.inf
@@ -85,13 +87,13 @@ class Engine:
     ) -> None:
         self.architecture, self.regime = architecture, regime
         sizes, lists = architecture.sizes, regime.visits_entries
-        minibatch = sizes, regime.batch_size, regime.visited
+        minibatch = Minibatch(sizes, regime.batch_size, architecture.dtype, regime.visited, regime.as_bytes)
         # weights of sparse rows that are behind must have one owner, and those of the output layer have several
         most = 1 if lists and len(sizes) == 2 else regime.threads
         together = lists or regime.clips
         drops = regime.dropout != NO_DROPOUT
-        self._sharing = sharing_of(*minibatch, most, whole=together, halves=not (together or drops))
-        self._work_of_a_step = work_of(*minibatch)
+        self._sharing = sharing_of(minibatch, most, whole=together, halves=not (together or drops))
+        self._work_of_a_step = minibatch.work
         if lists and regime.rule is rules.ADAM:
             self._work_of_a_step += MISSED_ADAM_STEP * sizes[0] * sizes[1]
         self._layout = self._planned()

@@ -61,12 +61,13 @@ def regime_for(
     threads: as they were asked for; squares: whether losses should hold the squares of weights, which they do if a
     step looks at all weights; others: what else there is to say of a Regime
     """
-    time_as_bytes = math.inf
-    if X is not None and not is_sparse(X):
+    time_as_bytes, is_dense = math.inf, X is not None and not is_sparse(X)
+    if is_dense:
         time_as_bytes = _time_as_bytes(X.dtype, X.shape[1], batch_size, design, others.get("dropout", NO_DROPOUT))
     visiting, visited = to_visit(X, design.sizes[1], time_as_bytes)
-    looks_at_all = visiting != VISIT_ENTRIES or others.get("clip_norm", math.inf) < math.inf
-    return Regime(batch_size, rule, thread_limit(threads), visiting, visited, squares and looks_at_all, **others)
+    as_bytes = is_dense and X.dtype == _BYTE and not visiting.leaves_out_zeros
+    squares = squares and (visiting != VISIT_ENTRIES or others.get("clip_norm", math.inf) < math.inf)
+    return Regime(batch_size, rule, thread_limit(threads), visiting, visited, as_bytes, squares, **others)
 
 
 def _time_as_bytes(kind: np.dtype[Any], columns: int, batch_size: int, design: Architecture, dropout: Dropout) -> float:

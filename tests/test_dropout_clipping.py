@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp import MLPRegressor
 from fastmlp.kernels.shape import BLOCK
-from fastmlp.sharing import sharing_of
+from fastmlp.sharing import Minibatch, sharing_of
 
 EPOCHS, RATE, ALPHA = 4, 0.05, 0.01
 SIZES = (7, 21, 18, 2)
@@ -125,7 +125,7 @@ def test_training_follows_the_formulas(activation, options):
 def test_the_parts_of_a_minibatch_drop_other_units(threads):
     options = {"dropout": 0.4, "input_dropout": 0.2}
     size = {"rows": 600, "batch_size": 280}  # and a last one of 40
-    parts = sharing_of(SIZES, 280, None, threads).parts
+    parts = sharing_of(Minibatch(SIZES, 280), threads).parts
     assert parts > 1
     before, after = trained(**size, **options, activation="tanh", threads=threads)
     W, b = reference(before, *ACTIVATIONS["tanh"], **options, **size, parts=parts)

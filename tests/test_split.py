@@ -18,7 +18,7 @@ from fastmlp.kernels import rules
 from fastmlp.kernels.amx import HAS_AMX
 from fastmlp.kernels.inputs import VISIT_ALL, VISIT_SPLIT
 from fastmlp.kernels.split import WAYS
-from fastmlp.sharing import sharing_of
+from fastmlp.sharing import Minibatch, sharing_of
 from fastmlp.stream import Stream
 from fastmlp.task import task_of
 from fastmlp.visiting import regime_for
@@ -105,7 +105,7 @@ def test_rows_and_minibatches_of_any_length(dtype, inputs, units, rows, batch_si
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    ("inputs", "hidden", "batch_size"), [(300, (130,), 100), (900, (20,), 32), (300, (64, 48), 100), (40, (20,), 200)]
+    ("inputs", "hidden", "batch_size"), [(300, (130,), 100), (900, (40,), 32), (300, (64, 48), 100), (40, (20,), 200)]
 )
 def test_results_are_the_same_bits_for_any_number_of_threads(inputs, hidden, batch_size, dtype, monkeypatch):
     # by units, by inputs, by units of two layers, and in parts
@@ -122,9 +122,11 @@ def test_results_are_the_same_bits_for_any_number_of_threads(inputs, hidden, bat
     assert bits(2) == bits(3) == bits(5) == alone
 
 
-def test_all_ways_to_share_a_minibatch_are_among_these():
-    networks = ((300, 130, 10), 100), ((900, 20, 10), 32), ((40, 20, 10), 200)
-    ways = [sharing_of(sizes, batch_size, None, 2, halves=True) for sizes, batch_size in networks]
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_all_ways_to_share_a_minibatch_are_among_these(dtype):
+    networks = ((300, 130, 10), 100), ((900, 40, 10), 32), ((40, 20, 10), 200)
+    minibatches = [Minibatch(sizes, rows, np.dtype(dtype), as_bytes=True) for sizes, rows in networks]
+    ways = [sharing_of(minibatch, 2, halves=True) for minibatch in minibatches]
     assert [(way.halves[0], way.parts) for way in ways] == [(False, 1), (True, 1), (False, 2)]
 
 
