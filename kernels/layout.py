@@ -31,9 +31,10 @@ SUMS = 16
 PANEL_EFFICIENCY = {4: 1.0, 2: 0.98, 1: 0.85} if REGISTERS == 32 else {3: 1.0, 2: 0.95, 1: 0.6}
 MIXED = 1.03  # kernels of a second width must be compiled and loaded too, so they must gain that much
 
-# Pieces of a member's work in a layer (kernels.pieces), and how many multiply-adds must be in all: what goes from core
-# to core for a piece takes some microseconds. BYTES_OF_PIECE: of its inputs, at most; half of a second cache, or less
-PIECES, WORK_IN_PIECES, BYTES_OF_PIECE = 8, 1_000_000, 400 << 10
+# Pieces of a member's work in a layer (kernels.pieces), and how many multiply-adds a member must have there: what goes
+# from core to core for a piece takes microseconds, many where cores are far apart, and the slowest of two is not as far
+# behind as that of more. BYTES_OF_PIECE: of its inputs, at most; half of a second cache, or less
+PIECES, WORK_IN_PIECES, WORK_OF_TWO_IN_PIECES, BYTES_OF_PIECE = 8, 1_000_000, 10_000_000, 400 << 10
 
 GAP_BYTES = 1 << 16
 """What is left between members' memory: processors fetch ahead past the end of what they read, even so far."""
@@ -293,7 +294,7 @@ def plan(
         layer["halves"], layer["half"] = (HALVES, _half_of(sizes, l, dtype)) if in_halves[l] else (1, sizes[l])
         layer["panels"], layer["first_panel"], layer["first_unit"] = len(own), sum(map(len, panels)), all_columns
         layer["groups"], layer["stride"] = groups, odd_lines(columns // groups, dtype)
-        if members > 1 and not is_output and batch_rows * sizes[l] * columns // members >= WORK_IN_PIECES:
+        if not is_output and _is_in_pieces(batch_rows * sizes[l] * columns // members, members):
             shares = ceil_div(batch_rows * sizes[l] * np.dtype(dtype).itemsize, BYTES_OF_PIECE)
             layer["pieces"] = max(2, ceil_div(PIECES, ceil_div(len(own), members)), shares)
         else:
@@ -312,6 +313,11 @@ def plan(
     input_columns = odd_lines(round_up(sizes[0], ROWS), dtype, height_of_blocks(batch_rows))
     panels = np.concatenate(panels)
     return Layout(layers, panels, start, scratch.size, batch_rows, input_columns, transposed, all_columns)
+
+
+def _is_in_pieces(work: int, members: int) -> bool:
+    """Tell whether work on a layer, of so many multiply-adds for each member, is done in pieces."""
+    return members > 1 and work >= (WORK_OF_TWO_IN_PIECES if members == 2 else WORK_IN_PIECES)
 
 
 def _place_activations(layer, batch_rows: int, apart: bool, is_shared: bool, dtype, scratch: _Space) -> None:
