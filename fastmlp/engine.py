@@ -45,8 +45,8 @@ class Regime:
     """How a network is trained, apart from what differs from step to step.
 
     rule: the optimiser's, one of those in ``fastmlp.kernels.rules``; threads: the most to use; visiting: what of its
-    inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all
-    as_bytes: whether rows are bytes, and none is left out for being zero
+    inputs training visits (``fastmlp.kernels.inputs``); visited: how many of a row's, on average, None for all;
+    as_bytes: whether rows are bytes, and none is left out for being zero;
     squares: whether losses hold the squares of weights; clip_norm: the most that the norm of a gradient may be. A step
     that visits entries looks at few weights, unless it clips: only then may squares be asked for.
     """

@@ -41,20 +41,20 @@ ROWS_OF_PART = 32  # the fewest, where there are more than two parts
 class Minibatch(NamedTuple):
     """What decides how minibatches are shared.
 
-    sizes: of the network, (D, hidden units ..., C); dtype: of its arithmetic; visited: how many inputs of a row the
-    first layer visits, None for all; as_bytes: whether rows are bytes, and none is left out for being zero
+    sizes: of the network, (D, hidden units ..., C); rows: how many; dtype: of arithmetic; visited: how many inputs of a
+    row the first layer visits, None for all; as_bytes: whether rows are bytes, and none is left out for being zero
     """
 
     sizes: tuple[int, ...]
     rows: int
-    dtype: np.dtype[Any] = np.dtype(np.float32)
+    dtype: np.dtype[Any]
     visited: float | None = None
     as_bytes: bool = False
 
     @property
     def multiply_adds(self) -> int:
         """Those of a minibatch, forward and back."""
-        return 3 * self.rows * forward_multiply_adds(self.visiting)
+        return 3 * self.rows * forward_multiply_adds(self.visited_sizes)
 
     @property
     def work(self) -> int:
@@ -62,7 +62,7 @@ class Minibatch(NamedTuple):
         return self.multiply_adds + ROW * self.rows
 
     @property
-    def visiting(self) -> tuple[int, ...]:
+    def visited_sizes(self) -> tuple[int, ...]:
         """The network's sizes, as if it had no inputs but those that are visited."""
         return self.sizes if self.visited is None else (max(1, round(self.visited)), *self.sizes[1:])
 
@@ -160,7 +160,7 @@ def _is_in_halves(inputs: int, units: int) -> bool:
 
 def _cost_of_units(minibatch: Minibatch) -> int:
     """Return what two threads lose by handing over each layer's products, or activations and weights, and gradients."""
-    inputs, *hidden, outputs = sizes = minibatch.visiting
+    inputs, *hidden, outputs = sizes = minibatch.visited_sizes
     between = list(itertools.pairwise(hidden))
     products = sum(b for a, b in between if _is_in_halves(a, b))
     # of the last hidden layer no activations are handed over, but two threads have narrower panels of it (measured)

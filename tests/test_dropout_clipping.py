@@ -125,7 +125,7 @@ def test_training_follows_the_formulas(activation, options):
 def test_the_parts_of_a_minibatch_drop_other_units(threads):
     options = {"dropout": 0.4, "input_dropout": 0.2}
     size = {"rows": 600, "batch_size": 280}  # and a last one of 40
-    parts = sharing_of(Minibatch(SIZES, 280), threads).parts
+    parts = sharing_of(Minibatch(SIZES, 280, np.dtype(np.float64)), threads).parts
     assert parts > 1
     before, after = trained(**size, **options, activation="tanh", threads=threads)
     W, b = reference(before, *ACTIVATIONS["tanh"], **options, **size, parts=parts)

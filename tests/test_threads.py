@@ -15,11 +15,12 @@ from scripts import run
 from fastmlp import Trainer
 from fastmlp.compiling import compiled_epoch
 from fastmlp.kernels.inputs import VISIT_ALL
-from fastmlp.kernels.layout import lanes
+from fastmlp.kernels.layout import ceil_div, lanes
 from fastmlp.kernels.pieces import Member
 from fastmlp.sharing import Minibatch, sharing_of
 from fastmlp.threads import ENVIRONMENT, available_cpus
 
+FLOAT32 = np.dtype(np.float32)
 DEPTHS = ((), (130,), (64, 48), (33, 1, 70), (40, 30, 20, 10))
 X, y = clusters(np.random.default_rng(0), rows=730, inputs=300, classes=10)
 
@@ -59,11 +60,15 @@ def test_minibatches_in_parts_too(hidden, batch_size, dtype):
         return [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
     alone = trained(1)
-    assert sharing_of(Minibatch((20, *hidden, 10), batch_size), 1).parts > 1
+    assert sharing_of(Minibatch((20, *hidden, 10), batch_size, np.dtype(dtype)), 1).parts > 1
     for threads in (2, 3, 4):
         team = trained(threads)
         assert 1 < team.threads_ <= threads
         assert bits(team) == bits(alone)
+
+
+def dtype_of(options):
+    return np.dtype(options.get("dtype", FLOAT32))
 
 
 RULES = [{"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"solver": "adam", "learning_rate": 0.01}]
@@ -81,7 +86,7 @@ def test_inputs_in_halves_too(option, monkeypatch):
         trainer.fit(LONG_ROWS, y)
         return trainer.threads_, [a.tobytes() for a in (*trainer.parameters.values(), np.array(trainer.history_.loss))]
 
-    assert sharing_of(Minibatch((700, 20, 10), options["batch_size"]), 2, halves=True).halves[0]
+    assert sharing_of(Minibatch((700, 20, 10), options["batch_size"], dtype_of(options)), 2, halves=True).halves[0]
     _, alone = trained(1)
     for threads in (2, 3, 2, 2):
         assert trained(threads) == (2, alone)
@@ -92,7 +97,7 @@ def test_inputs_in_halves_too(option, monkeypatch):
 def test_products_in_halves_too(hidden, option):
     # units in halves that teams of all sizes share evenly, and that only two do; layers that narrow, and that widen
     options = {"batch_size": 128, **option}
-    sharing = sharing_of(Minibatch((300, *hidden, 10), options["batch_size"]), 5, halves=True)
+    sharing = sharing_of(Minibatch((300, *hidden, 10), options["batch_size"], dtype_of(options)), 5, halves=True)
     assert (sharing.of_units, any(sharing.halves)) == (5, True)
     alone = bits(fitted(hidden=hidden, **options, threads=1))
     for threads in (2, 3, 4, 5):
@@ -155,7 +160,7 @@ def test_more_threads_than_processors_give_the_same_bits_every_time():
 @pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"dtype": "float64", "l2": 0.1}], ids=str)
 def test_threads_that_add_up_the_gradients_of_parts_give_the_same_bits_every_time(option):
     options = {"hidden": (64, 48), "batch_size": 512, "learning_rate": 0.01, **option}
-    assert sharing_of(Minibatch((300, 64, 48, 10), 512), 4).parts == 4
+    assert sharing_of(Minibatch((300, 64, 48, 10), 512, dtype_of(options)), 4).parts == 4
     alone = bits(fitted(**options, threads=1))
     for threads in (2, 3, 4, 4, 4, 4):
         assert bits(fitted(**options, threads=threads)) == alone
@@ -164,7 +169,7 @@ def test_threads_that_add_up_the_gradients_of_parts_give_the_same_bits_every_tim
 @pytest.mark.parametrize("option", [{}, {"solver": "adam"}, {"momentum": 0.9, "dtype": "float64"}], ids=str)
 def test_threads_that_do_the_work_of_others_who_are_behind_give_the_same_bits_every_time(option):
     options = {"hidden": (400,), "batch_size": 256, "learning_rate": 0.01, **option}
-    assert sharing_of(Minibatch((300, 400, 10), 256), 5).of_units == 5
+    assert sharing_of(Minibatch((300, 400, 10), 256, dtype_of(options)), 5).of_units == 5
     alone = bits(fitted(**options, threads=1))
     for threads in (2, 3, 5, 5, 5, 5):  # where there are fewer processors, some are always behind
         assert bits(fitted(**options, threads=threads)) == alone
@@ -222,18 +227,19 @@ def change_teams(monkeypatch):
 
 def test_more_than_two_threads_share_what_is_worth_it():
     for sizes, batch_size in (((784, 1024, 1024, 10), 128), ((300, 800, 400, 10), 128), ((100, 256, 256, 2), 200)):
-        assert sharing_of(Minibatch(sizes, batch_size), 4).members == 4
-    assert sharing_of(Minibatch((64, 100, 10), 200), 4) == sharing_of(Minibatch((64, 100, 10), 200), 2)
+        assert sharing_of(Minibatch(sizes, batch_size, FLOAT32), 4).members == 4
+    small = Minibatch((64, 100, 10), 200, FLOAT32)
+    assert sharing_of(small, 4) == sharing_of(small, 2)
 
 
 def test_no_more_threads_share_units_than_have_any():
-    minibatch = Minibatch((784, 32, 10), 32, as_bytes=True)
-    vectors = -(-32 // lanes(minibatch.dtype))
+    minibatch = Minibatch((784, 32, 10), 32, FLOAT32, as_bytes=True)
+    vectors = ceil_div(32, lanes(FLOAT32))
     assert sharing_of(minibatch, 16).of_units == vectors > 1
 
 
 def test_units_are_shared_where_gathering_all_inputs_costs_little():
-    of_floats, of_bytes = (Minibatch((784, 32, 10), 32, as_bytes=as_bytes) for as_bytes in (False, True))
+    of_floats, of_bytes = (Minibatch((784, 32, 10), 32, FLOAT32, as_bytes=as_bytes) for as_bytes in (False, True))
     assert sharing_of(of_floats, 2, halves=True).halves[0]
     assert sharing_of(of_bytes, 2, halves=True).of_units == 2
 

@@ -74,7 +74,7 @@ def test_minibatches_that_caches_do_not_hold_agree_with_the_oracle(batch_size, r
 def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, parts, rule, dtype):
     # a last minibatch of so few rows that some parts have none
     start, X, y = network_and_data(hidden, rows=2 * batch_size + 5)
-    assert sharing_of(Minibatch((21, *hidden, 10), batch_size), 2).parts == parts
+    assert sharing_of(Minibatch((21, *hidden, 10), batch_size, np.dtype(dtype)), 2).parts == parts
     assert_same_training(start, X, y, hidden, dtype, batch_size, epochs=2, **rule)
 
 
@@ -83,7 +83,7 @@ def test_minibatches_in_parts_agree_with_the_oracle(hidden, batch_size, parts, r
 def test_inputs_in_halves_agree_with_the_oracle(rule, dtype):
     # a last minibatch of so few rows that one of two threads has none
     start, X, y = network_and_data((20,), rows=205, inputs=700)
-    assert sharing_of(Minibatch((700, 20, y.max() + 1), 100), 2, halves=True).halves[0]
+    assert sharing_of(Minibatch((700, 20, y.max() + 1), 100, np.dtype(dtype)), 2, halves=True).halves[0]
     assert_same_training(start, X / 4, y, (20,), dtype, batch_size=100, epochs=2, **rule)
 
 
@@ -93,7 +93,7 @@ def test_products_in_halves_agree_with_the_oracle(rule, dtype):
     # layers that narrow and one that widens; a last minibatch of five rows
     hidden = 256, 64, 170, 100
     start, X, y = network_and_data(hidden, rows=205, inputs=300)
-    sharing = sharing_of(Minibatch((300, *hidden, y.max() + 1), 100), 2, halves=True)
+    sharing = sharing_of(Minibatch((300, *hidden, y.max() + 1), 100, np.dtype(dtype)), 2, halves=True)
     assert sharing.halves == (False, True, False, True, True)
     assert_same_training(start, X / 4, y, hidden, dtype, batch_size=100, epochs=2, **rule)
 
