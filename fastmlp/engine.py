@@ -25,7 +25,7 @@ from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.split import WAYS
 from fastmlp.kernels.targets import Targets
 from fastmlp.kernels.workspace import Workspace, network_of, new_workspace, workspace_of_some
-from fastmlp.pace import Pace
+from fastmlp.pace import halved, lent_pace
 from fastmlp.predictor import Predictor
 from fastmlp.sampling import compiled_shuffle
 from fastmlp.sharing import Minibatch, sharing_of
@@ -199,15 +199,14 @@ class Engine:
         shortest, longest = map(self.steps_within, (MULTIPLY_ADDS_TO_TRY, MULTIPLY_ADDS_PER_CALL))
         if self.regime.visits_entries:
             shortest = longest  # what comes after a call rounds
-        pace = Pace(self.members)
-        works = self._works_to_train(rows, repeated, pace.members)
+        works, alike = self._works_to_train(rows, repeated), (self.architecture, self.regime)
         run, dropout, most = compiled_epoch(self.dtype), self.regime.dropout, self.regime.clip_norm
 
         def let_go() -> None:
             for work in works.values():
                 team.abort(work.team)
 
-        with training(), Crew(self.members, let_go) as crew:
+        with training(), lent_pace(self.members, alike) as pace, Crew(self.members, let_go) as crew:
 
             def train(rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
                 def run_some(some: slice, members: int, member: int) -> None:
@@ -238,8 +237,8 @@ class Engine:
         rows = layout.rows_of_largest_part(self.regime.batch_size, self.parts)
         return _planned(self.sizes, rows, self.dtype, self._sharing.of_units, self._sharing.halves, chosen)
 
-    def _works_to_train(self, rows: Rows, repeated: bool, teams: list[int]) -> dict[int, Workspace]:
-        """Return what teams of so many members, one at a time, work on."""
+    def _works_to_train(self, rows: Rows, repeated: bool) -> dict[int, Workspace]:
+        """Return what teams of all members, half of them and so on, one at a time, work on."""
         plan, members, regime = self._layout, self.members, self.regime
         if regime.visits_entries:
             entries = sparse.most_entries(rows, regime.batch_size, repeated)
@@ -249,8 +248,7 @@ class Engine:
             inputs = new(members, (plan.batch_rows, plan.input_columns), self.dtype)
         squares = self._sharing.sums if regime.squares else 0
         work = new_workspace(plan, members, inputs, squares, regime.clips, self.parts)
-        of_some = {some: workspace_of_some(work, members, some) for some in teams if some < members}
-        return {members: work, **of_some}
+        return {some: workspace_of_some(work, members, some) if some < members else work for some in halved(members)}
 
 
 def _new_minibatches(visiting: Visiting, dtype: np.dtype[np.floating]) -> Callable[..., Inputs]:

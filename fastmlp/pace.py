@@ -2,11 +2,14 @@
 
 The threads of a team wait for one another several times a minibatch. Where other programs keep the processors busy, one
 of them is often not running: two threads then take up to sixty times as long as one (benchmarks/README.md). Which
-number is best can only be tried. It makes no difference to the result.
+number is best can only be tried. It makes no difference to the result. A training may be shorter than a trial: the next
+goes on with it if it is alike.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
+from typing import ClassVar
 
 # In seconds. Threads that join have to be woken, on a core that has been slowed down, and have nothing in its caches
 WARM_UP, MEASURED = 0.005, 0.005
@@ -22,6 +25,22 @@ class Findings:
 
     halvings = 0  # of a team
     wait = 0.0  # seconds of training before the next trial
+    paces: ClassVar[dict[Hashable, "Pace"]] = {}  # of the last training, by what is alike in the next
+
+
+def halved(members: int) -> list[int]:
+    """Return such a number of members and what is left of it as it is halved, down to one."""
+    return [members >> halvings for halvings in range(members.bit_length())]
+
+
+@contextmanager
+def lent_pace(members: int, alike: Hashable) -> Iterator["Pace"]:
+    """Lend a training of so many members the pace of the last one, if that was alike, else a new one."""
+    pace = Findings.paces.pop(alike, None) or Pace(members)  # taken out: another thread may train meanwhile
+    try:
+        yield pace
+    finally:
+        Findings.paces = {alike: pace}
 
 
 class Pace:
@@ -31,7 +50,7 @@ class Pace:
     """
 
     def __init__(self, members: int) -> None:
-        self.members = [members >> halvings for halvings in range(members.bit_length())]
+        self.members = halved(members)
         self._taken = [_Taken() for _ in self.members]
         self._halvings = min(Findings.halvings, len(self.members) - 1)
         self._tried = self._halvings

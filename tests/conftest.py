@@ -42,6 +42,7 @@ def whole_teams(monkeypatch):
 
     monkeypatch.setattr(Findings, "halvings", 0)
     monkeypatch.setattr(Findings, "wait", math.inf)
+    monkeypatch.setattr(Findings, "paces", {})
 
 
 class _NaNNumPy:

@@ -3,7 +3,7 @@
 import pytest
 
 from fastmlp import pace
-from fastmlp.pace import Findings, Pace
+from fastmlp.pace import Findings, Pace, lent_pace
 
 
 class Machine:
@@ -104,3 +104,23 @@ def test_the_next_fit_begins_with_what_the_last_has_found(machine):
     machine.train(Pace(2), 1000)
     assert machine.train(Pace(2), 100) == {1: 100, 2: 0}
     assert machine.train(Pace(1), 100) == {1: 100}
+
+
+def test_trainings_that_are_shorter_than_a_trial_go_on_with_it(machine):
+    machine.seconds = {1: 0.0002, 2: 0.0001}
+    trained = {1: 0, 2: 0}
+    for _ in range(200):
+        with lent_pace(2, "alike") as team:
+            for members, steps in machine.train(team, 120).items():
+                trained[members] += steps
+    assert 0 < trained[1] < 0.02 * trained[2]
+
+
+def test_trainings_that_are_not_alike_begin_anew(machine):
+    machine.seconds = {1: 0.001, 2: 0.003}
+    with lent_pace(2, "some") as team, lent_pace(2, "some") as at_the_same_time:
+        assert team is not at_the_same_time
+    with lent_pace(2, "some") as same:
+        assert same is team
+    with lent_pace(2, "others") as other:
+        assert other is not team
