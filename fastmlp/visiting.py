@@ -15,7 +15,7 @@ from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, VIS
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.split import split_time
 from fastmlp.kernels.zeros import GROUP, GROUP_VISIT, single_visit
-from fastmlp.levels import in_levels
+from fastmlp.levels import in_levels, sparse_in_levels
 from fastmlp.threads import thread_limit
 
 _BYTE = np.dtype(np.uint8)
@@ -24,7 +24,13 @@ MOST_ENTRIES = 0.125  # of sparse rows, as a share of all places: where there ar
 FEWEST_UNITS = 32  # marking what is not zero costs as much as a tenth of their products
 WORTH_MARKING = 0.9  # of the time that visiting everything takes
 EPOCHS = 10  # that a training is taken to have
-UNITS_PER_LEVEL = 50  # whose products with a number, of an epoch, take the 0.6 ns in which it becomes a byte
+# Nanoseconds, of which only their ratios count (kernels/README.md): in which a number is found to be a level, and
+# becomes a byte; in which it is multiplied by the weight of a unit, forward and updating; by which a byte is gathered
+# faster than a float64, or than a float32 that is not in a cache; and the first two of an entry of a sparse row
+LEVEL, PRODUCT, GATHERING_GAIN = 0.6, 0.012, 0.2
+LEVEL_OF_ENTRY, GATHERING_GAIN_OF_ENTRY = 3.0, 2.0
+FLOATS_IN_CACHE = 1 << 21  # of a matrix of float32, as many as are gathered as fast as bytes
+FEWEST_NUMBERS = 1 << 14  # fewer are trained on in less time than it takes to begin to look
 
 
 def as_trained_on(
@@ -32,19 +38,32 @@ def as_trained_on(
 ) -> tuple[Any, float]:
     """Return the matrix to train on in the place of X (N, D), and the factor of its numbers.
 
-    Floats that are levels become bytes where their products then gain more in so many epochs than finding out costs.
-    How many there will be must not count: a training that goes on for more of them has the bits of one that never
-    stopped.
+    Floats that are levels become bytes where so many epochs gain more than finding out costs: bytes are multiplied
+    faster, by some processors, and gathered faster, by all. How many epochs there will be must not count: a training
+    that goes on for more of them has the bits of one that never stopped.
     """
-    if is_sparse(X) or X.dtype.kind != "f":
+    if X.dtype.kind != "f":
         return X, 1.0
+    if is_sparse(X):
+        is_worth_it = not _is_for_entries(X) and epochs * GATHERING_GAIN_OF_ENTRY > LEVEL_OF_ENTRY
+        found = sparse_in_levels(X, design.dtype) if is_worth_it else None
+    else:
+        is_worth_it = epochs * _gain_by_bytes(X, design, batch_size, dropout) > LEVEL
+        found = in_levels(X, design.dtype) if is_worth_it else None
+    return found or (X, 1.0)
+
+
+def _gain_by_bytes(X: NDArray[np.floating], design: Architecture, batch_size: int, dropout: Dropout) -> float:
+    """Return by how many nanoseconds a number an epoch would be faster if X were bytes."""
+    if X.size < FEWEST_NUMBERS:
+        return 0.0
+    gain = GATHERING_GAIN if X.dtype == np.float64 or X.size > FLOATS_IN_CACHE else 0.0
     time_as_bytes = _time_as_bytes(_BYTE, X.shape[1], batch_size, design, dropout)
-    if time_as_bytes == math.inf:
-        return X, 1.0
-    units = design.sizes[1]
-    _, time = _to_visit_of_dense(X, units)
-    is_worth_it = epochs * units * (time - time_as_bytes) > UNITS_PER_LEVEL
-    return (in_levels(X, design.dtype) if is_worth_it else None) or (X, 1.0)
+    if time_as_bytes < math.inf:
+        units = design.sizes[1]
+        _, time = _to_visit_of_dense(X, units)
+        gain += PRODUCT * units * max(0.0, time - time_as_bytes)
+    return gain
 
 
 def regime_for(
@@ -87,12 +106,17 @@ def to_visit(X: Any, units: int, time_as_bytes: float = math.inf) -> tuple[Visit
     None stands for all of them. X may be None: there is no data yet. time_as_bytes: that of products of bytes
     (``fastmlp.kernels.split``) beside that of visiting all inputs
     """
-    if is_sparse(X) and X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1]:
+    if is_sparse(X) and _is_for_entries(X):
         return VISIT_ENTRIES, X.nnz / X.shape[0]
     if X is None:
         return VISIT_ALL, None
     visiting, time = _to_visit_of_dense(X, units)
     return VISIT_SPLIT if time_as_bytes < time else visiting, None
+
+
+def _is_for_entries(X: Any) -> bool:
+    """Tell whether a sparse matrix is to be visited by its entries, not as dense minibatches."""
+    return bool(X.nnz < MOST_ENTRIES * X.shape[0] * X.shape[1])
 
 
 def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:

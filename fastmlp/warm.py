@@ -52,8 +52,8 @@ def warmup(dtypes: str | Iterable[str] | None = None, everything: bool = False) 
     for dtype in chosen:
         kinds = [np.zeros((1, 1), kind) for kind in READ_IN_PLACE]
         dense = [rows_of(X, 1.0, dtype) for X in kinds]
+        in_levels(np.ones((1, 1), dtype), np.dtype(dtype))
         if VISIT_SPLIT in _kinds(dtype):
-            in_levels(np.ones((1, 1), dtype), np.dtype(dtype))
             rows_of(np.zeros((1, 1), np.uint8), 1.0, dtype, WAYS[np.dtype(dtype)].copy)
         sparse = [sparse_rows_of(csr_array(X), 1.0, dtype, spread) for spread in (False, True) for X in kinds]
         for engine in _engines(dtype, everything):

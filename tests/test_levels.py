@@ -1,4 +1,4 @@
-"""Floats that are 0 to 255 times a unit are trained on as bytes where these are multiplied faster, others never."""
+"""Floats that are 0 to 255 times a unit are trained on as bytes where that is faster, others never."""
 
 import math
 
@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from fastmlp import MLPClassifier, Trainer
 from fastmlp.architecture import Architecture
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.split import WAYS
-from fastmlp.levels import in_levels
+from fastmlp.levels import in_levels, sparse_in_levels
 from fastmlp.visiting import as_trained_on
 
 DTYPES = ["float32", "float64"]
@@ -101,16 +102,18 @@ def test_training_on_them_is_training_on_bytes(dtype):
     assert trained(X / np.dtype(dtype).type(256), 0.5) == trained(X, 1 / 512)
 
 
+def becomes_bytes(X, hidden=(100,), epochs=10, dropout=NO_DROPOUT, dtype=None):
+    design = Architecture((X.shape[1], *hidden, 10), np.dtype(dtype or X.dtype))
+    matrix, _ = as_trained_on(X, design, 64, epochs, dropout)
+    return matrix.dtype == np.uint8
+
+
 @only_where_bytes_are_faster
 @pytest.mark.parametrize("dtype", FASTER_BY_BYTES)
-def test_what_would_not_be_worth_a_look_stays_as_it_is(dtype):
+def test_what_would_not_be_multiplied_faster_stays_as_it_is(dtype, monkeypatch):
+    monkeypatch.setattr("fastmlp.visiting.GATHERING_GAIN", 0.0)
     X = random_levels(300, 300).astype(dtype)
     X[::3, ::2] = 0
-
-    def becomes_bytes(matrix, hidden=(100,), epochs=10, dropout=NO_DROPOUT):
-        design = Architecture((matrix.shape[1], *hidden, 10), np.dtype(dtype))
-        return as_trained_on(matrix, design, 64, epochs, dropout)[0].dtype == np.uint8
-
     assert becomes_bytes(X)
     assert becomes_bytes(X, hidden=(1000,), epochs=1)
     assert not becomes_bytes(X, epochs=1)
@@ -121,6 +124,56 @@ def test_what_would_not_be_worth_a_look_stays_as_it_is(dtype):
     X[:, ::2] *= np.arange(300)[:, None] % 30 == 0  # to skip zeros is quicker
     X[:, 1::2] *= np.arange(300)[:, None] % 30 == 7
     assert not becomes_bytes(X)
+
+
+def test_what_would_not_be_gathered_faster_stays_as_it_is(monkeypatch):
+    X = random_levels(300, 60).astype(float)
+    assert becomes_bytes(X)
+    assert becomes_bytes(X, hidden=(), dropout=Dropout(inputs=0.5, hidden=0.0))
+    assert not becomes_bytes(X, epochs=1)
+    assert not becomes_bytes(X[:250])
+    assert not becomes_bytes(X + 0.5)
+    assert not becomes_bytes(X.astype(np.float32))
+    monkeypatch.setattr("fastmlp.visiting.FLOATS_IN_CACHE", X.size - 1)
+    assert becomes_bytes(X.astype(np.float32))
+    assert not becomes_bytes(X.astype(np.float32), dtype=np.float64)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csr_matrix])
+def test_levels_of_sparse_rows(form, dtype, monkeypatch):
+    X = random_levels(40, 50) * (random_levels(50, 40).T < 100).astype(np.uint8)
+    X[0, 0] = 1
+    entries = form(X.astype(dtype) / np.dtype(dtype).type(8))
+    levels, unit = sparse_in_levels(entries, np.dtype(dtype))
+    assert unit == 1 / 8
+    np.testing.assert_array_equal(levels, X)
+    entries.data[5] *= 1.01
+    assert sparse_in_levels(entries, np.dtype(dtype)) is None
+
+
+def test_sparse_rows_that_stay_as_they_are(monkeypatch):
+    X = sparse.csr_array(random_levels(40, 50) < 64).astype(float)
+    assert becomes_bytes(X)
+    assert not becomes_bytes(X, epochs=1)
+    assert not becomes_bytes(sparse.csr_array(random_levels(40, 50) < 20).astype(float))
+    twice = sparse.csr_array((np.repeat(X.data, 2), np.repeat(X.indices, 2), 2 * X.indptr), shape=X.shape)
+    assert not becomes_bytes(twice)
+    monkeypatch.setattr("fastmlp.levels.total_memory", lambda: 7 * 40 * 50)
+    assert not becomes_bytes(X)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sparse_levels_are_trained_on_as_dense_ones_are(dtype):
+    X = random_levels(300, 80).astype(dtype)
+    X[random_levels(80, 300).T > 60] = 0
+    y = random_levels(300, 1)[:, 0] % 3
+
+    def trained(rows):
+        trainer = Trainer((40,), batch_size=64, epochs=4, input_scale=1 / 256, dtype=dtype)
+        return [trainer.fit(rows, y).loss, *(a.tobytes() for a in trainer.parameters.values())]
+
+    assert trained(sparse.csr_array(X)) == trained(X)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
