@@ -23,6 +23,7 @@ from fastmlp.kernels.zeros import single_visit
 from fastmlp.levels import in_levels
 from fastmlp.options import ACTIVATIONS, DTYPES
 
+MANY_UNITS = 1024  # too many for their zeros to be left out
 _WAYS_TO_SKIP = [NONZEROS, SINGLES] if single_visit(1) < math.inf else [NONZEROS]
 
 
@@ -98,6 +99,9 @@ def _units(dtype: str) -> list[int]:
 
 
 def _networks(dtype: str, units: int, regime: Regime, activation: str = "relu") -> Iterator[Engine]:
-    """Yield networks in which such a layer is the first, a hidden, the last and the only one, or before one unit."""
-    for sizes in ((1, units, units, units), (1, units), (1, units, 1)):
+    """Yield networks in which such a layer is the first, a hidden, the last and the only one, or before one unit.
+
+    It is hidden behind few units, whose zeros may be left out (``fastmlp.kernels.active``), and behind many.
+    """
+    for sizes in ((1, units, units, units), (1, MANY_UNITS, units, MANY_UNITS, 1), (1, units), (1, units, 1)):
         yield Engine(Architecture(sizes, np.dtype(dtype), activation), regime)

@@ -14,6 +14,8 @@ from fastmlp.kernels.shape import LINE_BYTES
 EVERYTHING, NONZEROS, SINGLES, ENTRIES, SPLIT = map(Choice, ("everything", "nonzeros", "singles", "entries", "split"))
 """Which inputs a kernel of the first layer visits: all of them, those that are not zero, in groups of 4 or each by
 itself (kernels.zeros), the entries of sparse rows, or all as bytes, the other side split (kernels.split)."""
+ACTIVE = Choice("active")
+"""Of a later layer: each by itself that is not zero, in minibatches where that pays, else all (kernels.active)."""
 
 
 class Visiting(NamedTuple):
@@ -28,7 +30,9 @@ class Visiting(NamedTuple):
         return not {NONZEROS, SINGLES}.isdisjoint(self)
 
 
-VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT = (Visiting(kind, kind) for kind in (EVERYTHING, ENTRIES, SPLIT))
+VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, VISIT_ACTIVE = (
+    Visiting(kind, kind) for kind in (EVERYTHING, ENTRIES, SPLIT, ACTIVE)
+)
 
 
 class Inputs(NamedTuple):

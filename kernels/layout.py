@@ -18,7 +18,7 @@ import numpy as np
 from numba import from_dtype, types
 
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.shape import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, WORD, Shape
+from fastmlp.kernels.shape import BLOCK, LINE_BYTES, REGISTERS, VECTOR_BYTES, WORD, WORD_BYTES, Shape
 from fastmlp.kernels.views import matrix
 
 # A tile has 16 registers of sums where there are 32, enough to hide how long each takes, but at most ROWS rows: those
@@ -63,13 +63,15 @@ LAYER = _record(
     "blocks",  # how many blocks these are
     "block_columns",  # columns of each
     "block_height",  # rows of each
+    "bits",  # bytes right behind the activations, for bits of what is not zero among them (kernels.active); or none
     "apart",  # from where those of half of the units start to where those of the others do, if that is elsewhere
     "gradients",  # where the gradients of the weighted inputs start there (the output layer: first its scores)
     "stride",  # columns of those of a group
     "group_rows",  # rows from those of one group to the next's: a minibatch's, and a gap
     "products",  # where those with each half of the inputs start there, then a row of zeros (kernels.halves)
     "transpose",  # from here on addresses of kernels (kernels.program)
-    "mark",  # 0 in layers that visit all of their inputs
+    "mark",  # of the first layer, 0 if it visits all of its inputs
+    "mark_active",  # 0 in layers that never leave out what of their inputs is zero (kernels.active)
     "catch_up",  # 0, as the two below, but for sparse inputs
     "pass_step",
     "touch_all",
@@ -210,6 +212,12 @@ def odd_lines(columns: int, dtype, height: int = 1) -> int:
     return (lines + 1 - lines % 2) * line // height
 
 
+def bytes_of_bits(rows: int, columns: int) -> int:
+    """Return how many bytes the bits of so many rows and columns take (kernels.zeros)."""
+    words = ceil_div(columns, WORD)
+    return WORD_BYTES * (rows * words + ceil_div(rows, WORD) * words * WORD)
+
+
 def gap_rows(columns: int, dtype) -> int:
     """Return how many rows of so many columns are a gap between what two members write."""
     return ceil_div(GAP_BYTES, columns * np.dtype(dtype).itemsize) if columns else 0
@@ -304,6 +312,8 @@ def plan(
         if not is_output:
             apart = in_halves[l + 1] and _half_of(sizes, l + 1, dtype) in own["column"]
             _place_activations(layer, batch_rows, apart, is_shared, dtype, scratch)
+            if not is_shared:
+                _place_bits(layer, batch_rows, dtype, scratch)
         _place_gradients(layer, batch_rows, in_halves[l] and l == 0, is_shared, dtype, scratch)
         start += (rows + 1) * columns
         transposed = max(transposed, columns * widest)
@@ -328,6 +338,12 @@ def _place_activations(layer, batch_rows: int, apart: bool, is_shared: bool, dty
     numbers = (batch_rows + is_shared * gap_rows(columns, dtype)) * columns
     layer["apart"] = apart * numbers
     layer["activations"] = scratch.take((1 + apart) * numbers)
+
+
+def _place_bits(layer, batch_rows: int, dtype, scratch: _Space) -> None:
+    """Place the bits of a layer's activations right behind these, and their number."""
+    layer["bits"] = round_up(bytes_of_bits(batch_rows, int(layer["block_columns"])) + WORD_BYTES, LINE_BYTES)
+    scratch.take(int(layer["bits"]) // np.dtype(dtype).itemsize)
 
 
 def _place_gradients(layer, batch_rows: int, products: bool, is_shared: bool, dtype, scratch: _Space) -> None:

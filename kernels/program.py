@@ -6,16 +6,19 @@ from typing import NamedTuple
 import numpy as np
 from numba import from_dtype, typeof, types
 
-from fastmlp.kernels.activation import OUTPUT
+from fastmlp.kernels.activation import OUTPUT, RELU
+from fastmlp.kernels.active import affine_active, backprop_active, mark_active, pays, update_active
 from fastmlp.kernels.clipping import apply_clipped
 from fastmlp.kernels.dropout import drop
 from fastmlp.kernels.halves import signature_to_train, train_halves
 from fastmlp.kernels.inputs import (
+    ACTIVE,
     ENTRIES,
     EVERYTHING,
     NONZEROS,
     SINGLES,
     SPLIT,
+    VISIT_ACTIVE,
     VISIT_ALL,
     VISIT_ENTRIES,
     VISIT_SPLIT,
@@ -73,19 +76,22 @@ _FORWARD = {
     EVERYTHING: affine,
     NONZEROS: affine_nonzero,
     SINGLES: affine_singles,
+    ACTIVE: affine_active,
     ENTRIES: affine_entries,
 }
 _UPDATE = {
     EVERYTHING: update,
     NONZEROS: update_nonzero,
     SINGLES: update_singles,
+    ACTIVE: update_active,
     ENTRIES: update_entries,
 }
 
 
 def _tile_to_visit(kind: Choice, vectors: int):
     """Return the type of the shape of the tiles of a panel of so many vectors, whose inputs are visited so."""
-    shapes = {EVERYTHING: tile_shape(vectors), NONZEROS: Shape(GROUP, vectors), SPLIT: tile_shape(1)}
+    of_all = tile_shape(vectors)
+    shapes = {EVERYTHING: of_all, ACTIVE: of_all, NONZEROS: Shape(GROUP, vectors), SPLIT: tile_shape(1)}
     return typeof(shapes.get(kind, Shape(1, vectors)))
 
 
@@ -125,13 +131,18 @@ class _Place(NamedTuple):
     is_output: bool
     is_lone: bool  # for ``kernels.lone``: one unit and the padding of a register
     is_in_halves: bool  # whether its products are
+    leaves_out: bool  # whether to leave out what of its inputs is zero (``kernels.active``)
+    next_leaves_out: bool  # the same of the gradient that comes back from the next layer
 
 
-def _place_of(plan: Layout, l: int) -> _Place:
+def _place_of(plan: Layout, l: int, has_zeros: bool = False) -> _Place:
+    """Return the place of layer l; has_zeros: whether activations have many."""
     layer, is_output = plan.layers[l], l == len(plan.layers) - 1
+    leaves_out = has_zeros and l > 0 and not is_output and plan.layers[l - 1]["bits"] and pays(int(layer["inputs"]))
+    next_leaves_out = has_zeros and l + 2 < len(plan.layers) and pays(int(plan.layers[l + 1]["units"]))
     # a panel is a whole tile of the next layer's inputs, and registers of two float64 are less than that
     is_lone = is_output and int(layer["units"]) == 1 and int(plan.panels_of(layer)["vectors"][0]) == 1
-    return _Place(l == 0, is_output, is_lone, bool(layer["halves"] > 1))
+    return _Place(l == 0, is_output, is_lone, bool(layer["halves"] > 1), bool(leaves_out), next_leaves_out)
 
 
 def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
@@ -139,7 +150,7 @@ def assemble(plan: Layout, dtype, rows: int, chosen: Program) -> None:
     dtype = np.dtype(dtype)
     large = is_large(rows)
     for l, layer in enumerate(plan.layers):
-        place = _place_of(plan, l)
+        place = _place_of(plan, l, has_zeros=chosen.activation is RELU and not large)
         _write(_of_layer(dtype, chosen, place), layer)
         # a member drops out its own columns; entries are of all rows; for each piece, weights would be split again
         if chosen.drops or chosen.visiting == VISIT_ENTRIES or (place.is_first and chosen.visiting == VISIT_SPLIT):
@@ -168,6 +179,8 @@ def _of_layer(dtype, chosen: Program, place: _Place) -> dict[str, int]:
         found["apply_all"] = address_of(apply_clipped if chosen.clips else apply_parts, signature_to_apply(dtype))
     if place.is_first and place.is_in_halves:
         found["train"] = address_of(train_halves, signature_to_train(dtype))
+    if place.leaves_out:
+        found["mark_active"] = address_of(mark_active, (inputs_type(dtype), M, _INT, _INT))
     return found | (_to_visit(chosen, dtype) if place.is_first else {})
 
 
@@ -197,13 +210,12 @@ def _rule_of_tiles(chosen: Program):
 
 
 def _visiting_of_panel(chosen: Program, vectors: int, place: _Place) -> Visiting:
-    """Return which inputs a panel of so many vectors visits: all, if its layer is not the first."""
-    if not place.is_first:
-        return VISIT_ALL
+    """Return which inputs a panel of so many vectors visits."""
+    visiting = chosen.visiting if place.is_first else VISIT_ACTIVE if place.leaves_out else VISIT_ALL
     if vectors > 1:
-        return chosen.visiting
+        return visiting
     # a single sum would wait for itself at each visit
-    return Visiting(*(EVERYTHING if kind is SINGLES else kind for kind in chosen.visiting))
+    return Visiting(*(EVERYTHING if kind in (SINGLES, ACTIVE) else kind for kind in visiting))
 
 
 @cache
@@ -235,7 +247,8 @@ def _of_panel(dtype, chosen: Program, vectors: int, large: bool, place: _Place) 
     elif place.is_in_halves:
         found["multiply"] = address_of(multiply, (tile, I, M, M, _INT, _INT, _INT, _INT, _INT))
     if not place.is_output:
-        found["backprop"] = address_of(backprop, (block, choice, M, M, M, _INT, _INT, _INT, _INT, _INT))
+        back = backprop_active if place.next_leaves_out and vectors > 1 else backprop
+        found["backprop"] = address_of(back, (block, choice, M, M, M, _INT, _INT, _INT, _INT, _INT))
     if chosen.keeps:
         arguments = (row, typeof(chosen.rule), P, _INT, _INT, _INT, types.float64, _DESCENT)
         found["apply"] = address_of(apply_kept, arguments)

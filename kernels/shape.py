@@ -37,6 +37,7 @@ BLOCK = 4
 WORD_BITS = 6
 WORD = 1 << WORD_BITS
 """Bits of a word, each of which tells whether a number is zero (kernels.zeros)."""
+WORD_BYTES = WORD // 8
 
 STRIP = 64
 """Rows of a strip, some tiles one below the other."""

@@ -30,7 +30,7 @@ def _add_lowest(place, total, X, i, start, bits, M, j):
 
 
 @part
-def _add_by_turns(place, first, second, X, i, start, bits, others, M, j):
+def add_by_turns(place, first, second, X, i, start, bits, others, M, j):
     """Add what two neighbours visit in a word to their sums, tiles of one row; return both.
 
     bits, others: of the rows of M, from ``start`` on, that i and i + 1 visit; of each the part (1, width) from column j
@@ -55,7 +55,7 @@ def _two_rows(bias, X, bits_of, i, W, words):
     first, second = bias, bias
     for word in range(words[0], words[1]):
         bits, others = bits_of[i, word], bits_of[i + 1, word]
-        first, second = _add_by_turns(_input_of_row, first, second, X, i, word * WORD, bits, others, W, 0)
+        first, second = add_by_turns(_input_of_row, first, second, X, i, word * WORD, bits, others, W, 0)
     return first, second
 
 
@@ -80,6 +80,6 @@ def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent
         dW, other = zeros(shape, G), zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
             bits, others = bits_of[word, i], bits_of[word, i + 1]
-            dW, other = _add_by_turns(_row_of_input, dW, other, X, i, word * WORD, bits, others, G, j)
+            dW, other = add_by_turns(_row_of_input, dW, other, X, i, word * WORD, bits, others, G, j)
         descend(rule, shape, dW, panel, i, descent)
         descend(rule, shape, other, panel, i + 1, descent)

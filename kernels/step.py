@@ -92,6 +92,9 @@ def forward(network, batch, rows, work, member, noise):
             multiply_for_others(l, network, batch, rows, work, member)
             if not meet(work.team, member.index, member.count):
                 return False
+        if layer.mark_active != 0:
+            inputs, kept = inputs_of(l, network, batch, 0, work), gradients_of(network.layers[l - 1], work)
+            call(layer.mark_active, inputs, kept, rows, layer.rows)
         piece = offer_pieces(layer, work.team, member)
         while True:
             piece = next_piece(layer, layer.panels, work.team, member, piece)

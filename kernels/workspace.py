@@ -5,11 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp.kernels.buffers import aligned_for_each
-from fastmlp.kernels.inputs import Inputs, with_matrix
-from fastmlp.kernels.jit import part
+from fastmlp.kernels.inputs import Inputs
+from fastmlp.kernels.jit import Choice, part
 from fastmlp.kernels.layout import Layout, columns_of_group
 from fastmlp.kernels.team import new_team
-from fastmlp.kernels.views import blocks_at, matrix
+from fastmlp.kernels.views import blocks_at, matrix, matrix_of
+
+_BYTES = Choice("uint8")
 
 
 class Network(NamedTuple):
@@ -83,8 +85,12 @@ def activations_of(layer, half, work):
 
 @part
 def inputs_of(l, network, batch, half, work):
-    """Return what layer l works on, in blocks, for half of its inputs: the minibatch, or activations."""
-    return batch if l == 0 else with_matrix(batch, activations_of(network.layers[l - 1], half, work))
+    """Return what layer l works on, in blocks, for half of its inputs: the minibatch, or activations and their bits."""
+    if l == 0:
+        return batch
+    before = network.layers[l - 1]
+    A = activations_of(before, half, work)
+    return Inputs(A, matrix_of(_BYTES, work.scratch, (before.activations + A.size) * A.itemsize, 1, before.bits)[0])
 
 
 @part

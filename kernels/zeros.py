@@ -19,7 +19,7 @@ import numpy as np
 
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
-from fastmlp.kernels.layout import ceil_div
+from fastmlp.kernels.layout import bytes_of_bits
 from fastmlp.kernels.shape import BLOCK, IS_ZEN, VECTOR_BYTES, WORD, WORD_BITS
 from fastmlp.kernels.tile import count_bits, nonzero_word
 from fastmlp.kernels.views import matrix, matrix_of
@@ -39,12 +39,7 @@ _BITS = Choice("uint64")
 
 def new_bits(members: int, shape: tuple[int, int], dtype) -> Inputs:
     """Return memory for minibatches with their bits, for each member of a team."""
-
-    def bytes_for_bits(rows: int, columns: int) -> int:
-        words = ceil_div(columns, WORD)
-        return 8 * (rows * words + ceil_div(rows, WORD) * words * WORD)
-
-    return new_inputs(members, shape, dtype, bytes_for_bits)
+    return new_inputs(members, shape, dtype, bytes_of_bits)
 
 
 @part
@@ -201,9 +196,15 @@ def mark_groups(inputs, rows, step):
 @kernel
 def mark_columns(inputs, rows, step):
     """Set the bits of the columns, each by itself, from those of the first rows, as ``mark_groups`` those of groups."""
+    mark_words_of_columns(inputs, rows, row_bits_of(inputs).shape[1])
+
+
+@part
+def mark_words_of_columns(inputs, rows, words):
+    """Set the bits of so many words of columns, each by itself, from those of the first rows."""
     row_bits, column_bits = row_bits_of(inputs), column_bits_of(inputs)
     for first in range(0, rows, WORD):
-        for w in range(row_bits.shape[1]):
+        for w in range(words):
             block = column_bits[first // WORD, w * WORD : (w + 1) * WORD]
             for r in range(WORD):
                 block[r] = row_bits[first + r, w] if first + r < rows else NONE
