@@ -38,6 +38,7 @@ WORD_BITS = 6
 WORD = 1 << WORD_BITS
 """Bits of a word, each of which tells whether a number is zero (kernels.zeros)."""
 WORD_BYTES = WORD // 8
+"""Bytes of a word."""
 
 STRIP = 64
 """Rows of a strip, some tiles one below the other."""
