@@ -18,7 +18,7 @@ from fastmlp.kernels.zeros import first_bits, mark_words_of_columns, row_bits_of
 MOST_FILLED = 0.7
 """Where more than this share of the inputs is not zero, all are visited."""
 _SAMPLED = 2 * BLOCK  # rows of a gradient, which tell how many zeros all have
-_COUNT = Choice("uint64")
+_WORDS = Choice("uint64")
 
 
 def pays(columns: int) -> bool:
@@ -27,38 +27,38 @@ def pays(columns: int) -> bool:
 
 
 @part
-def _count_of(inputs):
-    """Return where it is kept how many activations are not zero: the last number behind them, (1, 1) uint64."""
-    return matrix_of(_COUNT, inputs.visits, inputs.visits.size // WORD_BYTES - 1, 1, 1)
+def _decision_of(inputs):
+    """Return where it is kept whether zeros are left out: behind the bits of activations, (1, 1) uint64, 0 or 1."""
+    return matrix_of(_WORDS, inputs.visits, inputs.visits.size // WORD_BYTES - 1, 1, 1)
+
+
+@part
+def _bits_of_row(M, i, start, columns):
+    """Return a word of bits: which numbers of ``M[i, start:columns]`` are not zero, WORD of them at most."""
+    return nonzero_word(M, i, start) & first_bits(min(WORD, columns - start))  # what lies behind them is forgotten
 
 
 @kernel
 def mark_active(inputs, G, rows, columns):
-    """Set the bits of activations (>= rows, >= columns) that are not zero, of rows and of columns, and count them.
+    """Set the bits of activations that are not zero, of rows and of columns, and decide whether to leave out others.
 
+    inputs: with X (>= rows, >= columns) in blocks, and room for bits and the decision behind it
     G: (>= rows, >= columns), what is kept of them, which lies in rows: where that is zero, they are
     columns: those of padding too, which are zero
     """
     bits, words, count = row_bits_of(inputs), (columns + WORD - 1) // WORD, 0
     for i in range(rows):
         for w in range(words):
-            word = nonzero_word(G, i, w * WORD) & first_bits(min(WORD, columns - w * WORD))
-            bits[i, w] = word
-            count += count_bits(word)
-    _count_of(inputs)[0, 0] = count
+            bits[i, w] = _bits_of_row(G, i, w * WORD, columns)
+            count += count_bits(bits[i, w])
+    _decision_of(inputs)[0, 0] = count < MOST_FILLED * rows * columns
     mark_words_of_columns(inputs, rows, words)
-
-
-@part
-def _leaves_out(inputs, rows, columns):
-    """Tell whether zeros of so many rows and columns are to be left out."""
-    return _count_of(inputs)[0, 0] < MOST_FILLED * rows * columns
 
 
 @kernel
 def affine_active(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
-    """As ``matmul.affine``, leaving out what ``mark_active`` has not marked, if that is enough; begin: 0."""
-    if _leaves_out(inputs, last - first, end):
+    """As ``matmul.affine``, leaving out what ``mark_active`` has not marked, if it decided so; begin: 0."""
+    if _decision_of(inputs)[0, 0] != 0:
         affine_singles(shape.row, choice, inputs, W, b, A, G, j, first, last, begin, end)
     else:
         affine(shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
@@ -67,38 +67,37 @@ def affine_active(shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
 @kernel
 def update_active(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update.update``, likewise."""
-    if _leaves_out(inputs, depth, panel.rows):
+    if _decision_of(inputs)[0, 0] != 0:
         update_singles(shape.row, rule, inputs, G, j, panel, first, last, depth, descent)
     else:
         update(shape, rule, inputs, G, j, panel, first, last, depth, descent)
 
 
 @part
-def _number_of_row(i, k):
+def _place_in_rows(i, k):
     return i, k
 
 
 @part
-def _two_rows(shape, G_next, WT, G, i, depth, width):
-    """Return rows i and i + 1 of ``G_next[:, :depth] WT``, columns ``width`` of which lie below the ones before."""
+def _two_rows_of_product(shape, G_next, WT, G, i, depth, width):
+    """Return rows i and i + 1 of ``G_next[:, :depth] WT``; of each ``width`` columns the next lie below the last."""
     first, second, row = zeros(shape, G), zeros(shape, G), i
     for begin in range(0, depth, width):
         count, rows_of_WT = min(width, depth - begin), matrix(WT, begin * WT.shape[1], depth - begin, WT.shape[1])
         for start in range(0, count, WORD):
-            own = first_bits(min(WORD, count - start))
-            bits, others = nonzero_word(G_next, row, start) & own, nonzero_word(G_next, row + 1, start) & own
-            first, second = add_by_turns(_number_of_row, first, second, G_next, row, start, bits, others, rows_of_WT, 0)
+            bits, others = _bits_of_row(G_next, row, start, count), _bits_of_row(G_next, row + 1, start, count)
+            first, second = add_by_turns(_place_in_rows, first, second, G_next, row, start, bits, others, rows_of_WT, 0)
         row += G_next.shape[0]
     return first, second
 
 
 @part
 def _share_filled(G, first, last, columns):
-    """Return the share of numbers that are not zero in some rows of a gradient."""
+    """Return the share of ``G[first:last, :columns]`` that is not zero."""
     count = 0
     for i in range(first, last):
         for start in range(0, columns, WORD):
-            count += count_bits(nonzero_word(G, i, start) & first_bits(min(WORD, columns - start)))
+            count += count_bits(_bits_of_row(G, i, start, columns))
     return count / ((last - first) * columns)
 
 
@@ -112,6 +111,6 @@ def backprop_active(shape, choice, G_next, WT, G, j, first, last, depth, width):
     for i in range(first, last, 2):
         claim(row, G, i, j)
         claim(row, G, i + 1, j)
-        one, other = _two_rows(row, G_next, WT, G, i, depth, width)
+        one, other = _two_rows_of_product(row, G_next, WT, G, i, depth, width)
         store(one * slope(choice, load(row, G, i, j)), G, i, j)
         store(other * slope(choice, load(row, G, i + 1, j)), G, i + 1, j)

@@ -19,7 +19,7 @@ ACTIVE = Choice("active")
 
 
 class Visiting(NamedTuple):
-    """Which inputs the first layer visits, forward and updating; entries, or all as bytes, in both."""
+    """Which inputs a layer visits, forward and updating; entries, or all as bytes, in both."""
 
     forward: Choice
     update: Choice

@@ -341,7 +341,7 @@ def _place_activations(layer, batch_rows: int, apart: bool, is_shared: bool, dty
 
 
 def _place_bits(layer, batch_rows: int, dtype, scratch: _Space) -> None:
-    """Place the bits of a layer's activations right behind these, and their number."""
+    """Place the bits of a layer's activations right behind these, and a word of what is decided by them."""
     layer["bits"] = round_up(bytes_of_bits(batch_rows, int(layer["block_columns"])) + WORD_BYTES, LINE_BYTES)
     scratch.take(int(layer["bits"]) // np.dtype(dtype).itemsize)
 

@@ -34,7 +34,7 @@ def add_by_turns(place, first, second, X, i, start, bits, others, M, j):
     """Add what two neighbours visit in a word to their sums, tiles of one row; return both.
 
     bits, others: of the rows of M, from ``start`` on, that i and i + 1 visit; of each the part (1, width) from column j
-    on is multiplied by the number of X (blocks, columns * BLOCK) that is at ``place(i, k)``
+    on is multiplied by the number of X (blocks, columns * BLOCK), or of X in rows, that is at ``place(i, k)``
     """
     while bits != NONE and others != NONE:
         first = _add_lowest(place, first, X, i, start, bits, M, j)

@@ -141,7 +141,7 @@ def test_what_would_not_be_gathered_faster_stays_as_it_is(monkeypatch):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("form", [sparse.csr_array, sparse.csr_matrix])
-def test_levels_of_sparse_rows(form, dtype, monkeypatch):
+def test_levels_of_sparse_rows(form, dtype):
     X = random_levels(40, 50) * (random_levels(50, 40).T < 100).astype(np.uint8)
     X[0, 0] = 1
     entries = form(X.astype(dtype) / np.dtype(dtype).type(8))
