@@ -97,7 +97,7 @@ def _time_as_bytes(kind: np.dtype[Any], columns: int, batch_size: int, design: A
     """
     if len(design.sizes) == 2 or dropout.inputs > 0:
         return math.inf
-    return float(split_time(design.dtype, kind, columns, batch_size))
+    return float(split_time(design.dtype, kind, columns, design.sizes[1], batch_size))
 
 
 def to_visit(X: Any, units: int, time_as_bytes: float = math.inf) -> tuple[Visiting, float | None]:

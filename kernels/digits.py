@@ -8,12 +8,12 @@ but for half of what the last one is worth. So bytes times floats are n products
 Ozaki and Yokota, 2024, multiply matrices so). What is left out counts beside the largest number of a column, not beside
 each: unless all of the largest meet zeros,
 
-- eight digits of a float64 are nearer to the exact products than fused multiply-adds are: u is the power of two that
-  makes no bit of the largest get lost;
+- eight digits of a float64, or seven, are nearer to the exact products than fused multiply-adds are: u is a power of
+  two that makes no bit of the largest get lost;
 - three of a float32 are as near where many are added up, if no bit is wasted: u is a fraction of the largest.
 
 On the matrix unit (kernels.amx) eight products take a quarter of the time of fused multiply-adds, half of it with all
-that goes with them. By vectors (kernels.vnni) three take three quarters.
+that goes with them. By vectors (kernels.vnni) three take three quarters, and seven seven eighths.
 """
 
 from llvmlite import ir
@@ -22,8 +22,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
-from fastmlp.kernels.amx import ROW_BYTES, SIDE
-from fastmlp.kernels.jit import call_llvm, part
+from fastmlp.kernels.amx import HAS_AMX, ROW_BYTES, SIDE
+from fastmlp.kernels.jit import Choice, call_llvm, part
 from fastmlp.kernels.shape import VECTOR_BYTES
 from fastmlp.kernels.tile import (
     TileType,
@@ -44,12 +44,15 @@ TILE = SIDE * DEPTH
 """Bytes of an operand."""
 QUAD = 4
 """Numbers of a column that lie side by side in a right operand."""
-DIGITS, DIGITS_OF_SINGLE = 8, 3
-"""Of a float64, and of a float32."""
+DIGITS, DIGITS_OF_SINGLE = 8 if HAS_AMX else 7, 3
+"""Of a float64, and of a float32; the matrix unit multiplies by two of a float64 at a time."""
+APART, IN_PAIRS = Choice("apart"), Choice("in pairs")
+"""How sums of products are kept: those with each digit, or with two as one, in which the first's count 256 times."""
+NUMBERS_OF_DIGITS = {32: DIGITS_OF_SINGLE, 64: DIGITS}
+"""The same, of a float of so many bits."""
 
 _BYTE = ir.IntType(8)
 _WORDS = ir.VectorType(ir.IntType(32), SIDE)
-_DIGITS = {32: DIGITS_OF_SINGLE, 64: DIGITS}  # of a float of so many bits
 _EXPONENT = 0x7FF << 52  # bits of a float64
 _MOST = 127.25  # of the first digit: when those behind are rounded, it must not become 128
 _LEAST = {32: 2.0**-100, 64: 2.0**-900}  # as which a smaller number counts as the largest of a column
@@ -125,6 +128,16 @@ def _as_quads(builder, rows):
 
 
 @intrinsic
+def digits_of(typing_context, M):
+    """``digits_of(M)``: how many digits a number of an array has, a constant."""
+
+    def generate(context, builder, signature, arguments):
+        return index(NUMBERS_OF_DIGITS[M.dtype.bitwidth])
+
+    return types.intp(M), generate
+
+
+@intrinsic
 def load_side(typing_context, M, i, j, last):
     """``load_side(M, i, j, last)``: ``M[i, j : j + SIDE]``, a tile of one row.
 
@@ -189,7 +202,7 @@ def last_digits_in_one(typing_context, worth):
     """``last_digits_in_one(worth)``: how many times what 1 as the last digit stands for goes into 1."""
 
     def generate(context, builder, signature, arguments):
-        first_in_last = filled(worth.vector, 256.0 ** (_DIGITS[worth.dtype.bitwidth] - 1))
+        first_in_last = filled(worth.vector, 256.0 ** (NUMBERS_OF_DIGITS[worth.dtype.bitwidth] - 1))
         found = [builder.fdiv(first_in_last, register) for register in registers_of(builder, worth, arguments[0])]
         return build(builder, context, worth, found)
 
@@ -211,7 +224,7 @@ def store_digits(typing_context, rows, per_one, S, s, step, quad):
         words = [_digits_in_words(builder, row, numbers, per_one) for numbers in cgutils.unpack_tuple(builder, rows)]
         lowest_first = [digit for four in zip(*words, strict=True) for digit in _bytes_of(builder, four)]
         tiles = RowAddresses(context, builder, S, tiles)
-        for digit in reversed(lowest_first[: _DIGITS[row.dtype.bitwidth]]):
+        for digit in reversed(lowest_first[: NUMBERS_OF_DIGITS[row.dtype.bitwidth]]):
             store_many(builder, digit, tiles.address(s, builder.mul(quad, index(ROW_BYTES))), ROW_BYTES)
             s = builder.add(s, step)
         return context.get_dummy_value()
@@ -223,7 +236,7 @@ def _digits_in_words(builder, row, numbers, per_one):
     """Return the digits of a row in one or two rows of words, the lower ones first."""
     bits, integers = row.dtype.bitwidth, _integers(row)
     # adding 128 to each digit but the first makes bytes without a sign of them, flipping its bit takes it away again
-    shift = filled(integers, sum(128 * 256**p for p in range(_DIGITS[bits] - 1)))
+    shift = filled(integers, sum(128 * 256**p for p in range(NUMBERS_OF_DIGITS[bits] - 1)))
     found = []
     for x, factor in zip(*(registers_of(builder, row, value) for value in (numbers, per_one)), strict=True):
         nearest = call_llvm(builder, f"llvm.rint.v{row.lanes}f{bits}", row.vector, builder.fmul(x, factor))
@@ -273,25 +286,26 @@ def rows_of_quad(M, k, end, j, last):
 
 
 @intrinsic
-def load_from_digits(typing_context, shape, like, sums, i, j):
-    """``load_from_digits(shape, like, sums, i, j)``: a tile of sums of products, in units of what 1 as first digit is.
+def load_from_digits(typing_context, shape, like, how, sums, step, i, j):
+    """``load_from_digits(shape, like, how, sums, step, i, j)``: a tile of products, in units of 1 as first digit.
 
-    shape: some rows of one vector; like: of float64
-    sums: (rows, SIDE) int32, as many rows for each digit; of first digits those from (i, j) on
+    shape: some rows of one vector; like: of the floats that were split
+    how: APART, or IN_PAIRS, counted from the last digit on
+    sums: (rows, SIDE) int32, of first digits those from (i, j) on, of the next ones, or the next pair, ``step`` below
     """
     tile = tile_of(shape, like)
 
     def generate(context, builder, signature, arguments):
-        _, _, matrix, i, j = arguments
-        matrix, shrink = RowAddresses(context, builder, sums, matrix), filled(tile.vector, 1 / 256)
-        step = builder.udiv(matrix.shape[0], index(DIGITS))
-        totals = [ir.Constant(tile.vector, None)] * tile.count
-        for p in reversed(range(DIGITS)):
+        _, _, _, matrix, step, i, j = arguments
+        matrix, digits = RowAddresses(context, builder, sums, matrix), NUMBERS_OF_DIGITS[like.dtype.bitwidth]
+        together = 2 if how.choice is IN_PAIRS else 1
+        shrink, totals = filled(tile.vector, 256.0**-together), [None] * tile.count
+        for p in reversed(range((digits + together - 1) // together)):
             for r, total in enumerate(totals):
                 row = builder.add(builder.add(i, index(r)), builder.mul(step, index(p)))
-                place = matrix.address(row, j)
-                digit = builder.sitofp(load_many(builder, place, ir.IntType(32), tile.lanes), tile.vector)
-                totals[r] = multiply_add(builder, total, shrink, digit)
+                found = load_many(builder, matrix.address(row, j), ir.IntType(32), tile.lanes)
+                found = builder.sitofp(found, tile.vector)
+                totals[r] = multiply_add(builder, total, shrink, found) if total else found
         return build(builder, context, tile, totals)
 
-    return tile(shape, like, sums, types.intp, types.intp), generate
+    return tile(shape, like, how, sums, types.intp, types.intp, types.intp), generate

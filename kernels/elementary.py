@@ -7,7 +7,7 @@ from numba import types
 from numba.extending import overload
 
 from fastmlp.kernels.jit import part
-from fastmlp.kernels.shape import HAS_ESTIMATES, IS_ZEN
+from fastmlp.kernels.shape import HAS_ESTIMATES, ZEN
 from fastmlp.kernels.tile import (
     fused,
     power_of_two,
@@ -150,7 +150,7 @@ def _closer_reciprocal(x, y):
 
 @overload(quotient)
 def _quotient(x, y):
-    if not HAS_ESTIMATES or IS_ZEN:  # Zens divide while they multiply: 2% faster (README)
+    if not HAS_ESTIMATES or ZEN:  # Zens divide while they multiply: 2% faster (README)
         return lambda x, y: x / y
     if x.dtype == types.float32:
         return lambda x, y: x * _closer_reciprocal(y, reciprocal_estimate(y))

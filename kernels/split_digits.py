@@ -6,6 +6,7 @@ Each number becomes eight, in as many right operands.
 from fastmlp.kernels.amx import SIDE, Left, add_products_of_bytes, clear_sums, start_unit, stop_unit, store_sums
 from fastmlp.kernels.byte_tiles import STRIP, tiles_of
 from fastmlp.kernels.digits import (
+    APART,
     DEPTH,
     DIGITS,
     QUAD,
@@ -55,7 +56,7 @@ def _multiply(tiles, left):
 def _product(shape, like, tiles, i, u):
     """Return what was multiplied, of a strip's rows from the i-th on, of columns from the u-th on."""
     worth = load_row(shape, tiles.worth, 0, u) * tiles.scale[0, 0]
-    return load_from_digits(shape, like, tiles.sums, i, u) * worth
+    return load_from_digits(shape, like, APART, tiles.sums, STRIP, i, u) * worth
 
 
 @kernel

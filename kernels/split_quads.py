@@ -1,48 +1,26 @@
 """Bytes times float32 by vectors: ``affine`` and ``update`` by digits (kernels.digits), for kernels.split.
 
-Each number becomes three, in as many right operands.
+Each number becomes three, in as many right operands, whose sums are in registers together.
 """
 
 from fastmlp.kernels.amx import SIDE
-from fastmlp.kernels.byte_rows import MOST_VECTORS, operands_of
-from fastmlp.kernels.digits import (
-    DIGITS_OF_SINGLE,
-    QUAD,
-    last_digits_in_one,
-    rows_of_quad,
-    store_digits,
-    worth_of_columns,
-)
+from fastmlp.kernels.byte_rows import operands_of, split
+from fastmlp.kernels.digits import DIGITS_OF_SINGLE, QUAD
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import Panel
 from fastmlp.kernels.matmul import claim_to_finish, finish
 from fastmlp.kernels.rules import descend
-from fastmlp.kernels.tile import fused, load_row, store
-from fastmlp.kernels.vnni import AT_ONCE, ROWS, add_products, in_first_digits, no_sums
+from fastmlp.kernels.shape import Shape
+from fastmlp.kernels.tile import fused, load_row
+from fastmlp.kernels.vnni import ROWS, in_first_digits, sums_of_products
 
-
-@part
-def _split(M, begin, end, j, operands, v, s):
-    """Write ``M[begin:end, j : j + SIDE]`` as right operands.
-
-    v: to which row of ``operands.worth`` what digits are worth; s: from which row of S on the digits
-    """
-    worth = worth_of_columns(M, begin, end, j, j)
-    per_one = last_digits_in_one(worth)
-    for k in range(begin, end, QUAD):
-        store_digits(
-            rows_of_quad(M, k, end, j, j), per_one, operands.S, s + (k - begin) // QUAD * DIGITS_OF_SINGLE, 1, 0
-        )
-    store(worth, operands.worth, v, 0)
+_DIGITS = Shape(DIGITS_OF_SINGLE, 1)
 
 
 @part
 def _products(X, start, quad, depth, S, s):
     """Return the products of ROWS rows of a left operand, from a quad on, with right ones, in units of first digits."""
-    sums = no_sums()
-    for n in range(0, (depth + QUAD - 1) // QUAD, AT_ONCE):
-        sums = add_products(sums, X, start, quad + n, S, s + n * DIGITS_OF_SINGLE)
-    return in_first_digits(sums)
+    return in_first_digits(sums_of_products(_DIGITS, X, start, quad, depth, S, s, DIGITS_OF_SINGLE))
 
 
 @kernel
@@ -50,7 +28,7 @@ def affine_quads(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``matmul.affine``, of bytes; shape: ROWS x 1 registers; first: a multiple of ROWS, begin: of ROW_BYTES."""
     operands = operands_of(inputs)
     for v in range(0, W.shape[1], SIDE):
-        _split(W, begin, end, v, operands, 0, 0)
+        split(W, begin, end, v, v, operands, 0, 0)
         worth, bias = load_row(shape, operands.worth, 0, 0) * operands.scale[0, 0], load_row(shape, b, 0, v)
         for i in range(first, last, ROWS):
             claim_to_finish(shape, choice, A, G, i, j + v)
@@ -65,9 +43,9 @@ def update_quads(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     Weights are visited row by row: a processor that reads on along them would take those of other members.
     """
     operands, vectors = operands_of(inputs), panel.width // SIDE
-    step = operands.S.shape[0] // MOST_VECTORS
+    step = operands.S.shape[0] // operands.worth.shape[0]
     for v in range(vectors):
-        _split(G, 0, depth, j + v * SIDE, operands, v, v * step)
+        split(G, 0, depth, j + v * SIDE, j + v * SIDE, operands, v, v * step)
     for k in range(first, last, ROWS):
         for v in range(vectors):
             worth = load_row(shape, operands.worth, v, 0) * operands.scale[0, 0]

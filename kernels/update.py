@@ -9,16 +9,16 @@ from fastmlp.kernels.jit import ChoiceType, kernel, part
 from fastmlp.kernels.layout import values
 from fastmlp.kernels.prefetch import claim, prefetch_column, prefetch_tile, take_over
 from fastmlp.kernels.rules import KEEP, KEPT, descend, for_biases
-from fastmlp.kernels.shape import BLOCK, IS_ZEN, STRIP, WORD
+from fastmlp.kernels.shape import BLOCK, STRIP, WORD, ZEN
 from fastmlp.kernels.sparse import COLUMN, END, ENTRY, TOUCHED, lists_of
 from fastmlp.kernels.tile import load, lowest_bit, outer, room_for, store, zeros
 from fastmlp.kernels.views import matrix
 from fastmlp.kernels.zeros import GROUP, NONE, ONE, column_bits_of, place_of_group
 
-MOST_ROWS = 2048 if IS_ZEN else 128
+MOST_ROWS = 2048 if 0 < ZEN < 5 else 128
 """Of a minibatch's gradient, so many rows of 4 vectors of 64 bytes lie in a near cache, with room for all else there.
 
-32 KiB are in the first; a Zen multiplies from half of its second, 512 KiB, without waiting.
+32 KiB are in the first; a Zen that multiplies once a cycle does so from half of its second, 512 KiB, without waiting.
 """
 FEW_ROWS = 64
 """In minibatches of so many rows or fewer a tile is done too soon for claims of its weights to pay: 1% slower."""

@@ -85,9 +85,10 @@ def span(typing_context, buffer, start, count):
 def matrix_of(typing_context, kind, buffer, start, rows, columns):
     """``matrix_of(kind, bytes, start, rows, columns)``: as ``matrix``, of bytes that hold numbers of another kind.
 
-    kind: a Choice with the name of a NumPy dtype; start: counted in such numbers
+    kind: an array of such numbers, or a Choice with the name of a NumPy dtype; start: counted in such numbers
     """
-    result = types.Array(from_dtype(np.dtype(kind.choice.name)), 2, "C", readonly=not buffer.mutable)
+    dtype = kind.dtype if isinstance(kind, types.Array) else from_dtype(np.dtype(kind.choice.name))
+    result = types.Array(dtype, 2, "C", readonly=not buffer.mutable)
 
     def generate(context, builder, signature, arguments):
         source = context.make_array(buffer)(context, builder, arguments[1])

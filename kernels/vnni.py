@@ -1,7 +1,8 @@
 """Sums of products of bytes by vectors: AVX-512's VNNI adds up those of four pairs in one instruction.
 
-It multiplies four times as many bytes as a fused multiply-add does float32. The left operand's bytes have no sign, the
-right one's have, and lie as the matrix unit would read them (kernels.amx): quads of each of 16 columns side by side.
+It multiplies four times as many bytes as a fused multiply-add does float32, eight times as many as float64. The left
+operand's bytes have no sign, the right one's have, and lie as the matrix unit would read them (kernels.amx): quads of
+each of 16 columns side by side.
 """
 
 from llvmlite import ir
@@ -11,8 +12,8 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.addresses import RowAddresses, index
 from fastmlp.kernels.amx import ROW_BYTES, SIDE
-from fastmlp.kernels.digits import DIGITS_OF_SINGLE, QUAD
-from fastmlp.kernels.jit import call_llvm
+from fastmlp.kernels.digits import QUAD
+from fastmlp.kernels.jit import call_llvm, part
 from fastmlp.kernels.shape import FEATURES
 from fastmlp.kernels.tile import (
     TileType,
@@ -30,34 +31,37 @@ from fastmlp.kernels.tile import (
 HAS_VNNI = {"avx512vnni", "avx512vbmi", "avx512bw", "avx512dq"} <= FEATURES and "amx-int8" not in FEATURES
 """Whether the processor has these instructions, and those that make operands of bytes, but no matrix unit."""
 ROWS = 8
-"""Of a left operand, whose sums, with all digits of a float32, the registers hold at the same time."""
+"""Of a left operand, whose sums with three digits the registers hold at the same time."""
 AT_ONCE = 4
 """Quads of a row that are multiplied before it is asked whether these are all: LLVM unrolls fewer, and spills sums."""
+
+MOST_IN_PAIRS = 256
+"""So many products of bytes and digits, 256 times their sum, and that of as many others, are less than 2^31."""
 
 _BYTE, _WORD = ir.IntType(8), ir.IntType(32)
 _WORDS = ir.VectorType(_WORD, SIDE)
 
 
 @intrinsic
-def add_products(typing_context, sums, X, start, quad, S, s):
-    """``add_products(sums, X, start, quad, S, s)``: add AT_ONCE quads' products to the sums of ROWS rows.
+def add_products(typing_context, sums, X, start, quad, S, s, step):
+    """``add_products(sums, X, start, quad, S, s, step)``: add AT_ONCE quads' products to the sums of ROWS rows.
 
-    sums: a tile of one register of int32 in each row: ROWS of first digits, ROWS of second ones and of third ones
+    sums: a tile of one register of int32 in each row: ROWS with one digit, ROWS with the next one, three at most
     X: uint8, of which the rows from ``start`` on, their quads from ``quad`` on, both multiples of as many. In an array
         (strips, parts, ROWS * ROW_BYTES) so many bytes of each row of a strip follow one another, in one (quads, bytes)
         the quads of all rows
-    S: (..., ROW_BYTES) uint8, rows of right operands, from row s on: all digits of a quad, then those of the next
+    S: (..., ROW_BYTES) uint8, rows of right operands, from row s on: these digits of a quad, and of the next ``step``
+        rows further on
     """
     rows = _InStrips if X.ndim == 3 else _Interleaved
 
     def generate(context, builder, signature, arguments):
-        given, left, start, quad, right, s = arguments
+        given, left, start, quad, right, s, step = arguments
         left, right = rows(context, builder, X, left, start, quad), RowAddresses(context, builder, S, right)
-        found, first = registers_of(builder, sums, given), right.address(s, index(0))
+        found = registers_of(builder, sums, given)
         for q in range(AT_ONCE):
-            places = [
-                builder.gep(first, [index((q * DIGITS_OF_SINGLE + p) * ROW_BYTES)]) for p in range(DIGITS_OF_SINGLE)
-            ]
+            first = right.address(builder.add(s, builder.mul(step, index(q))), index(0))
+            places = [builder.gep(first, [index(p * ROW_BYTES)]) for p in range(sums.rows // ROWS)]
             columns = [load_many(builder, place, _WORD, SIDE) for place in places]
             for r in range(ROWS):
                 row = _everywhere(builder, left.address_of(r, q))
@@ -65,14 +69,26 @@ def add_products(typing_context, sums, X, start, quad, S, s):
                     found[n] = call_llvm(builder, "llvm.x86.avx512.vpdpbusd.512", _WORDS, found[n], row, column)
         return build(builder, context, sums, found)
 
-    return sums(sums, X, types.intp, types.intp, S, types.intp), generate
+    return sums(sums, X, types.intp, types.intp, S, types.intp, types.intp), generate
 
 
 @intrinsic
-def no_sums(typing_context):
-    """``no_sums()``: zeros, for ``add_products``."""
-    sums = TileType(DIGITS_OF_SINGLE * ROWS, 1, types.int32)
-    return sums(), lambda context, builder, signature, arguments: ir.Constant(context.get_value_type(sums), None)
+def no_sums(typing_context, digits):
+    """``no_sums(digits)``: zeros, for ``add_products`` with some digits; digits: a Shape of so many rows."""
+    sums = TileType(digits.rows * ROWS, 1, types.int32)
+    return sums(digits), lambda context, builder, signature, arguments: ir.Constant(context.get_value_type(sums), None)
+
+
+@part
+def sums_of_products(digits, X, start, quad, depth, S, s, step):
+    """Return sums of products of ROWS rows of X, from a quad on, with so many digits, in rows of S from s on.
+
+    digits: a Shape of so many rows; the others: as for ``add_products``
+    """
+    sums = no_sums(digits)
+    for n in range(0, (depth + QUAD - 1) // QUAD, AT_ONCE):
+        sums = add_products(sums, X, start, quad + n, S, s + n * step, step)
+    return sums
 
 
 @intrinsic
@@ -89,6 +105,23 @@ def in_first_digits(typing_context, sums):
         return build(builder, context, products, totals)
 
     return products(sums), generate
+
+
+@intrinsic
+def last_two_as_one(typing_context, sums):
+    """``last_two_as_one(sums)``: the same, but for those of the last two digits, which are added up.
+
+    The first one's count 256 times as much; no more than MOST_IN_PAIRS numbers were added up in each.
+    """
+    result = TileType(sums.rows - ROWS, 1, types.int32)
+
+    def generate(context, builder, signature, arguments):
+        *found, lower = (registers_of(builder, sums, arguments[0])[p : p + ROWS] for p in range(0, sums.rows, ROWS))
+        bits = filled(_WORDS, 8)
+        found[-1] = [builder.add(builder.shl(a, bits), b) for a, b in zip(found[-1], lower, strict=True)]
+        return build(builder, context, result, [register for digit in found for register in digit])
+
+    return result(sums), generate
 
 
 class _InStrips:

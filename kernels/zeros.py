@@ -20,7 +20,7 @@ import numpy as np
 from fastmlp.kernels.inputs import Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import bytes_of_bits
-from fastmlp.kernels.shape import BLOCK, IS_ZEN, VECTOR_BYTES, WORD, WORD_BITS
+from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES, WORD, WORD_BITS, ZEN
 from fastmlp.kernels.tile import count_bits, nonzero_word
 from fastmlp.kernels.views import matrix, matrix_of
 
@@ -93,7 +93,7 @@ def single_visit(columns: int) -> float:
     if VECTOR_BYTES < 64:
         return math.inf
     is_held = columns * 4 * VECTOR_BYTES <= _FIRST_CACHE
-    if IS_ZEN:
+    if ZEN:
         return 1.3 if is_held else 2.7
     return 2.4 if is_held else 2.8
 

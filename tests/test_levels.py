@@ -102,9 +102,9 @@ def test_training_on_them_is_training_on_bytes(dtype):
     assert trained(X / np.dtype(dtype).type(256), 0.5) == trained(X, 1 / 512)
 
 
-def becomes_bytes(X, hidden=(100,), epochs=10, dropout=NO_DROPOUT, dtype=None):
+def becomes_bytes(X, hidden=(128,), epochs=10, dropout=NO_DROPOUT, dtype=None):
     design = Architecture((X.shape[1], *hidden, 10), np.dtype(dtype or X.dtype))
-    matrix, _ = as_trained_on(X, design, 64, epochs, dropout)
+    matrix, _ = as_trained_on(X, design, 256, epochs, dropout)
     return matrix.dtype == np.uint8
 
 
@@ -115,7 +115,7 @@ def test_what_would_not_be_multiplied_faster_stays_as_it_is(dtype, monkeypatch):
     X = random_levels(300, 300).astype(dtype)
     X[::3, ::2] = 0
     assert becomes_bytes(X)
-    assert becomes_bytes(X, hidden=(1000,), epochs=1)
+    assert becomes_bytes(X, hidden=(1024,), epochs=1)
     assert not becomes_bytes(X, epochs=1)
     assert not becomes_bytes(X, hidden=())
     assert not becomes_bytes(X, dropout=Dropout(inputs=0.5, hidden=0.0))
@@ -184,7 +184,7 @@ def test_estimators_train_as_they_do_on_other_floats(solver, dtype, monkeypatch)
     options = {
         "solver": solver,
         "max_iter": 4,
-        "batch_size": 64,
+        "batch_size": 128,
         "tol": 0.0,
         "random_state": 0,
         "validation_fraction": 0.2,
@@ -192,7 +192,7 @@ def test_estimators_train_as_they_do_on_other_floats(solver, dtype, monkeypatch)
     options["early_stopping"] = solver != "lbfgs"
 
     def fitted():
-        model = MLPClassifier((100,), **options)
+        model = MLPClassifier((128,), **options)
         with pytest.warns(Warning, match=r"[Cc]onverge"):
             return model.fit(X / np.dtype(dtype).type(255), y)
 

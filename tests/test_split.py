@@ -17,7 +17,7 @@ from fastmlp.architecture import Architecture
 from fastmlp.kernels import rules
 from fastmlp.kernels.amx import HAS_AMX
 from fastmlp.kernels.inputs import VISIT_ALL, VISIT_SPLIT
-from fastmlp.kernels.split import WAYS
+from fastmlp.kernels.split import WAYS, split_time
 from fastmlp.sharing import Minibatch, sharing_of
 from fastmlp.stream import Stream
 from fastmlp.task import task_of
@@ -64,7 +64,7 @@ def visiting_of(X, hidden, batch_size, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bytes_without_zeros_are_multiplied_so(dtype):
     X, _ = rows_of_bytes(200, 300)
-    assert visiting_of(X, (50,), 128, dtype) == visiting_of(X, (10, 10), 64, dtype) == VISIT_SPLIT
+    assert visiting_of(X, (50,), 128, dtype) == visiting_of(X, (64, 10), 256, dtype) == VISIT_SPLIT
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -78,17 +78,26 @@ def test_what_is_not_multiplied_so(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_columns_that_are_multiplied_for_nothing_count(dtype):
+    full, padded = (split_time(dtype, np.dtype(np.uint8), 784, units, 128) for units in (128, 100))
+    assert (padded > full) == (
+        dtype == "float64"
+    )  # its panels of one register, among 100 units, are half of 16 columns
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 @pytest.mark.parametrize("hidden", [(33,), (130,), (40, 30, 20)], ids=str)
-def test_training_agrees_with_the_oracle(hidden, rule, dtype):
+def test_training_agrees_with_the_oracle(hidden, rule, dtype, monkeypatch):
+    visit(monkeypatch, VISIT_SPLIT)
     X, y = rows_of_bytes(300, 300)
-    assert visiting_of(X, hidden, 64, dtype) == VISIT_SPLIT
     assert_same_training(X, y, hidden, 64, dtype, epochs=2, **rule)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
-def test_more_rows_and_columns_than_are_summed_up_at_once(rule, dtype):
+def test_more_rows_and_columns_than_are_summed_up_at_once(rule, dtype, monkeypatch):
+    visit(monkeypatch, VISIT_SPLIT)
     X, y = rows_of_bytes(1130, 900)
     assert_same_training(X, y, (33,), 1100, dtype, epochs=2, **RULES[rule])
 
