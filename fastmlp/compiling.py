@@ -24,6 +24,7 @@ from fastmlp.kernels.gather import NO_ORDER, NO_ROWS
 from fastmlp.kernels.inputs import new_matrices
 from fastmlp.kernels.jit import could_be_kept, entry_of
 from fastmlp.kernels.layout import plan
+from fastmlp.kernels.patience import ENDLESS
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.targets import NO_LABELS, labels_of
@@ -87,7 +88,8 @@ def _arguments(dtype: Dtype) -> tuple[Any, ...]:
     work = new_workspace(smallest, 1, new_matrices(1, (1, 1), dtype))
     steps: NDArray[np.float64] = np.zeros((1, rules.COLUMNS))
     targets, losses = labels_of(NO_LABELS, dtype), np.zeros((1, 1))
-    return network, NO_ROWS, targets, NO_ORDER, steps, losses, work, Member(0, 1), Descent(), NO_DROPOUT, math.inf
+    rest = Member(0, 1), Descent(), NO_DROPOUT, math.inf, ENDLESS
+    return network, NO_ROWS, targets, NO_ORDER, steps, losses, work, *rest
 
 
 if __name__ == "__main__":

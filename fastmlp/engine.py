@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Inputs, Visiting, new_matrices
 from fastmlp.kernels.jit import Choice
+from fastmlp.kernels.patience import ENDLESS, Patience, left_of
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.split import WAYS
@@ -37,7 +38,18 @@ MISSED_ADAM_STEP = 50
 Parameters = Mapping[str, NDArray[np.floating]]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Train = Callable[[Rows, Targets, Ints, Floats, Descent], Floats]
+
+
+class Train(Protocol):
+    """What trains on minibatches that are steps in an order of rows, and returns the loss of each.
+
+    patience: when to end before the last of them
+    """
+
+    def __call__(
+        self, rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent, patience: Patience = ENDLESS
+    ) -> Floats:
+        """Train, and return the losses (minibatches,) of those that were trained on."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +201,7 @@ class Engine:
 
     @contextmanager
     def trainer(self, rows: Rows, repeated: bool = False) -> Iterator[Train]:
-        """Hold a team ready to train on such rows: yields ``train(rows, targets, order, steps, descent)``.
+        """Hold a team ready to train on such rows: yields a ``Train``.
 
         It trains on the minibatches that ``steps`` (``fastmlp.steps``) makes of the rows in that order, in which rows
         may be repeated or not, and returns the loss of each. The rows may be others if they are dense. An exception in
@@ -208,15 +220,32 @@ class Engine:
 
         with training(), lent_pace(self.members, alike) as pace, Crew(self.members, let_go) as crew:
 
-            def train(rows: Rows, targets: Targets, order: Ints, steps: Floats, descent: Descent) -> Floats:
-                def run_some(some: slice, members: int, member: int) -> None:
-                    me, own, own_losses = Member(member, members), steps[some], losses[some]
-                    run(network, rows, targets, order, own, own_losses, works[members], me, descent, dropout, most)
+            def train(
+                rows: Rows,
+                targets: Targets,
+                order: Ints,
+                steps: Floats,
+                descent: Descent,
+                patience: Patience = ENDLESS,
+            ) -> Floats:
+                losses, done = np.zeros((len(steps), self.parts)), 0
 
-                losses = np.zeros((len(steps), self.parts))
-                for members, some in pace.portions(len(steps), shortest, longest):
+                def run_some(some: slice, members: int, member: int) -> None:
+                    nonlocal done
+                    me, own, own_losses, rest = Member(member, members), steps[some], losses[some], (most, patience)
+                    work = works[members]
+                    trained = run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, *rest)
+                    if member == 0:
+                        done = some.start + trained
+
+                last = slice(0, 0)
+                for members, some in pace.portions(len(steps), shortest, longest, patience.minibatches):
+                    left = left_of(patience, losses[last], steps[last])
+                    if left is None or done < last.stop:
+                        break
+                    patience, last = left, some
                     crew.run(partial(run_some, some, members), members)
-                of_minibatches: Floats = losses.sum(axis=1)
+                of_minibatches: Floats = losses[:done].sum(axis=1)
                 return of_minibatches
 
             yield train

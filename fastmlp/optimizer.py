@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,15 @@ def rule_of(solver: str, momentum: float, nesterov: bool) -> Choice:
     return rules.NESTEROV if nesterov else rules.MOMENTUM
 
 
+class Mark(NamedTuple):
+    """Where an optimiser is: its learning rate, its random numbers, its steps and the order of rows."""
+
+    learning_rate: float
+    random: dict[str, Any]
+    steps: int
+    order: Ints
+
+
 @dataclass
 class Optimizer:
     """The state of an optimiser. Its numbers for each weight lie in the engine, behind the weights that they are of."""
@@ -51,6 +60,15 @@ class Optimizer:
             self.order = last.order.copy()
         for slot in range(1, len(self.engine.slots)):
             self.engine.write(last.engine.read(slot), slot)
+
+    def mark(self) -> "Mark":
+        """Return where this is, to come back to; what the engine has is no part of it."""
+        return Mark(self.learning_rate, self.random.get_state(legacy=False), self.steps, self.order)
+
+    def go_back(self, mark: "Mark") -> None:
+        """Go back to where this was."""
+        self.learning_rate, random, self.steps, self.order = mark
+        self.random.set_state(random)
 
     def next_orders(self, count: int, shuffle: bool) -> Ints:
         """Return the orders (count, N) of the next epochs: each the last one shuffled, by scikit-learn's draws."""

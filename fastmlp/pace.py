@@ -57,11 +57,14 @@ class Pace:
         self._direction = 1  # in which the next is tried: the same as long as it helps
         self._last, self._warm_up = -1, 0.0  # halvings of the last portion; seconds so far, until those tell
 
-    def portions(self, steps: int, shortest: int, longest: int) -> Iterator[tuple[int, slice]]:
+    def portions(self, steps: int, shortest: int, longest: int, whole: int = 0) -> Iterator[tuple[int, slice]]:
         """Yield how many members are to train on which of so many minibatches, and time how long they take.
 
         shortest, longest: how many minibatches a portion may have, during trials and else; the last may have fewer
+        whole: of so many minibatches each portion has all or none, unless it is 0
         """
+        if whole:
+            shortest, longest = (-(-count // whole) * whole for count in (shortest, longest))
         first = 0
         while first < steps:
             halvings, count = (0, longest) if len(self.members) == 1 else self._next(shortest, longest)

@@ -16,6 +16,7 @@ from fastmlp.epochs import Epochs
 from fastmlp.heldout import HeldOut
 from fastmlp.history import EpochFigures, tell
 from fastmlp.inputs import check_callbacks
+from fastmlp.kernels.patience import ENDLESS, Patience
 from fastmlp.kernels.rules import DECAY
 from fastmlp.optimizer import descent_of
 from fastmlp.progress import note_loss, note_score, why_to_end
@@ -90,26 +91,35 @@ class StochasticFit:
         return False
 
     def _train_some(self, train: Train) -> bool:
-        """Train an epoch, or several if these are short and none can be the last; tell whether the last was."""
+        """Train an epoch, or several if these are short, up to the last of all; tell whether the last was that."""
         course, before = self.course, self.squares
         began = time.perf_counter()
-        count = self._epochs_at_once()
+        count, patience = self._epochs_at_once()
+        mark = None if patience is ENDLESS else course.optimizer.mark()
         order, steps = self.epochs.next(count)
-        losses = train(course.rows, course.targets, order, steps, self.descent).reshape(count, -1)
+        of_an_epoch = steps[: len(self.epochs.steps)]
+        losses = train(course.rows, course.targets, order, steps, self.descent, patience)
+        losses = losses.reshape(-1, len(of_an_epoch))
+        if mark and len(losses) < count:
+            course.optimizer.go_back(mark)
+            self.epochs.next(len(losses))
         seconds = time.perf_counter() - began
-        of_an_epoch = steps[: losses.shape[1]]
         means = mean_loss(losses, of_an_epoch) + self._penalty_of_sparse(of_an_epoch, before)
         return self._record(means.tolist(), seconds)
 
-    def _epochs_at_once(self) -> int:
-        """Return how many epochs may go into one call: nobody waits for their figures, none but the last can end it."""
+    def _epochs_at_once(self) -> tuple[int, Patience]:
+        """Return how many epochs may go into one call, several if nobody waits for their figures, and when it ends."""
         estimator = self.estimator
         waiting = self.incremental or self.callbacks or estimator.verbose or estimator.time_budget is not None
         if waiting or self.held_out is not None or self.engine.regime.visits_entries:
-            return 1
-        patience = estimator.n_iter_no_change - estimator._no_improvement_count + 1
-        fitting = self.engine.steps_within(MULTIPLY_ADDS_AT_ONCE) // len(self.epochs.steps)
-        return int(max(1, min(patience, estimator.max_iter - estimator.n_iter_, fitting)))
+            return 1, ENDLESS
+        minibatches, waited = len(self.epochs.steps), estimator._no_improvement_count
+        fitting = self.engine.steps_within(MULTIPLY_ADDS_AT_ONCE) // minibatches
+        count = int(max(1, min(estimator.max_iter - estimator.n_iter_, fitting)))
+        if count <= estimator.n_iter_no_change - waited + 1:
+            return count, ENDLESS  # none but the last can be a reason to end
+        limits = map(float, (estimator.best_loss_, estimator.tol, waited, estimator.n_iter_no_change))
+        return count, Patience(minibatches, *limits)
 
     def _record(self, losses: list[float], seconds: float) -> bool:
         """Record the losses of epochs, and tell whether the last of them was the last of all."""

@@ -12,6 +12,7 @@ from fastmlp.kernels.parts import (
     sharing_weights,
     work_on_part,
 )
+from fastmlp.kernels.patience import after_epoch, ends_epoch, is_over
 from fastmlp.kernels.products import sum_own_squares
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
 from fastmlp.kernels.step import Feed, backward, forward, head, loss_of
@@ -82,12 +83,15 @@ def train_part(p, step, network, feed, losses, batch, work, member, now, dropout
 
 
 @entry
-def epoch(network, data, targets, order, steps, losses, work, member, descent, dropout, most):
+def epoch(network, data, targets, order, steps, losses, work, member, descent, dropout, most, patience):
     """Train on minibatches of the rows in some order; their losses, each before its update, are written to ``losses``.
 
     network: Network, data: Rows, targets: Targets, order: int64 row numbers, steps: (minibatches, COLUMNS) float64
     (kernels.rules), losses: (minibatches, parts) float64, work: Workspace, member: Member, descent: Descent, what all
-    steps have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not
+    steps have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not,
+    patience: Patience, when to end before the last minibatch
+
+    Return how many minibatches were trained on.
 
     A minibatch's loss, that of its rows and, where squares are asked for, decay / 2 * sum W^2, is the sum of its
     parts'. Members that share a part's units each gather all its rows: converting a row is cheaper than fetching what
@@ -96,7 +100,7 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
     before, feed = flush_subnormals(), Feed(data, targets, order, steps)
     batch = inputs_for(work.inputs, member.index)
     first, last = own_parts(work.parts, member)
-    all_met = True
+    all_met, done = True, 0
     for step in range(steps.shape[0]):
         now = step_of(descent, steps, step)
         for p in range(first, last):
@@ -107,6 +111,15 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
         if not all_met:
             break
         pass_by(network, batch, step, now)
+        done = step + 1
+        if ends_epoch(patience, done):
+            all_met = meet(work.team, member.index, member.count)  # all losses are there
+            if not all_met:
+                break
+            patience = after_epoch(patience, losses, steps, done)
+            if is_over(patience):
+                break
     if all_met:
         finish(network, batch, steps, member, descent)
     restore(before)
+    return done

@@ -41,6 +41,36 @@ def held_out_loss(kind, model, X, y):
     return LOSSES[output](T, OUTPUTS[output](A @ model.coefs_[-1] + model.intercepts_[-1])).mean()
 
 
+# ---- epochs of a call ----
+
+GOES_ON = {
+    "adam": {},
+    "two parts of a minibatch": {"hidden_layer_sizes": (100,), "batch_size": 60},
+    "units shared": {"hidden_layer_sizes": (900,), "batch_size": 60, "learning_rate_init": 1e-3},
+    "dropout": {"dropout": 0.2, "n_iter_no_change": 1},
+    "rates that are made smaller": {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.02},
+    "rates that fall": {"solver": "sgd", "learning_rate": "invscaling", "power_t": 0.3},
+    "no progress at all": {"tol": 1e3},
+    "classes of different weight": {"class_weight": "balanced"},
+}
+
+
+@unconverged
+@pytest.mark.parametrize("options", GOES_ON.values(), ids=GOES_ON)
+@pytest.mark.parametrize("portions", [1, 1000], ids=["a call in portions", "a call in one"])
+def test_epochs_end_in_one_call_as_when_each_is_a_call(options, portions, monkeypatch):
+    monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", portions * 1_000_000)
+
+    def trained(**watched):
+        random = np.random.RandomState(1)
+        usual = {"max_iter": 60, "tol": 1e-3, "n_iter_no_change": 3, "warm_start": True, "resume": True}
+        model = classifier(**{**usual, **options}, random_state=random, **watched)
+        curves = [list(model.fit(X, y).loss_curve_) for _ in range(2)]  # the second goes on where the first has ended
+        return [*curves, model.n_iter_, model.t_, random.random_sample(), *(W.tobytes() for W in model.coefs_)]
+
+    assert trained() == trained(callbacks=[lambda figures: None])  # who is told of each epoch before the next
+
+
 # ---- rows held out ----
 
 

@@ -211,7 +211,7 @@ def change_teams(monkeypatch):
     def seeing_epoch(dtype):
         def run(*arguments):
             seen.update(argument.count for argument in arguments if isinstance(argument, Member))
-            compiled_epoch(dtype)(*arguments)
+            return compiled_epoch(dtype)(*arguments)
 
         return run
 
@@ -258,7 +258,7 @@ def test_what_fails_in_one_thread_ends_the_others_and_is_raised(monkeypatch):
         def run(*arguments):
             if Member(1, 3) in [argument for argument in arguments if isinstance(argument, Member)]:
                 raise MemoryError("of one thread")
-            compiled_epoch(dtype)(*arguments)
+            return compiled_epoch(dtype)(*arguments)
 
         return run
 
