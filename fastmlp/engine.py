@@ -20,7 +20,7 @@ from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
 from fastmlp.kernels.gather import Rows
 from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Inputs, Visiting, new_matrices
 from fastmlp.kernels.jit import Choice
-from fastmlp.kernels.patience import ENDLESS, Patience, left_of
+from fastmlp.kernels.patience import ENDLESS, Patience
 from fastmlp.kernels.pieces import Member
 from fastmlp.kernels.rules import Descent
 from fastmlp.kernels.split import WAYS
@@ -228,24 +228,17 @@ class Engine:
                 descent: Descent,
                 patience: Patience = ENDLESS,
             ) -> Floats:
-                losses, done = np.zeros((len(steps), self.parts)), 0
-
                 def run_some(some: slice, members: int, member: int) -> None:
-                    nonlocal done
-                    me, own, own_losses, rest = Member(member, members), steps[some], losses[some], (most, patience)
-                    work = works[members]
-                    trained = run(network, rows, targets, order, own, own_losses, work, me, descent, dropout, *rest)
-                    if member == 0:
-                        done = some.start + trained
+                    me, own, own_losses, work = Member(member, members), steps[some], losses[some], works[members]
+                    rest = descent, dropout, most, patience
+                    run(network, rows, targets, order, own, own_losses, work, me, *rest)
 
-                last = slice(0, 0)
+                losses = np.zeros((len(steps), self.parts))
                 for members, some in pace.portions(len(steps), shortest, longest, patience.minibatches):
-                    left = left_of(patience, losses[last], steps[last])
-                    if left is None or done < last.stop:
-                        break
-                    patience, last = left, some
                     crew.run(partial(run_some, some, members), members)
-                of_minibatches: Floats = losses[:done].sum(axis=1)
+                    if patience.is_over:
+                        break
+                of_minibatches: Floats = losses[: patience.trained_of(len(steps))].sum(axis=1)
                 return of_minibatches
 
             yield train

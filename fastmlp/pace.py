@@ -16,6 +16,7 @@ WARM_UP, MEASURED = 0.005, 0.005
 # What a trial has taken, so many times, passes before the next, or at most so many seconds: fewer while fewer work, as
 # what keeps the others may end any time
 PATIENCE, PATIENCE_OF_FEWER, LONGEST_WAIT = 200, 50, 60.0
+LONGEST_PORTION = 0.1  # so soon a Ctrl-C is seen, and that others keep the processors busy
 SUDDEN = 4.0  # as many times as long as before: reason enough for a trial at once
 WORTH_LEAVING = 0.9  # of the time that more threads take, which may soon take less again
 
@@ -60,14 +61,17 @@ class Pace:
     def portions(self, steps: int, shortest: int, longest: int, whole: int = 0) -> Iterator[tuple[int, slice]]:
         """Yield how many members are to train on which of so many minibatches, and time how long they take.
 
-        shortest, longest: how many minibatches a portion may have, during trials and else; the last may have fewer
+        shortest, longest: how many minibatches a portion has, during trials and else; the last may have fewer, and
+            longest portions more where so many are known to take no longer than may be, unless both numbers are alike
         whole: of so many minibatches each portion has all or none, unless it is 0
         """
-        if whole:
-            shortest, longest = (-(-count // whole) * whole for count in (shortest, longest))
         first = 0
         while first < steps:
             halvings, count = (0, longest) if len(self.members) == 1 else self._next(shortest, longest)
+            if count > shortest and self._taken[halvings].is_enough:
+                count = max(count, int(LONGEST_PORTION / self._taken[halvings].each))
+            if whole:
+                count = -(-count // whole) * whole
             portion = slice(first, min(first + count, steps))
             began = perf_counter()
             yield self.members[halvings], portion

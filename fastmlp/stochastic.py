@@ -16,7 +16,7 @@ from fastmlp.epochs import Epochs
 from fastmlp.heldout import HeldOut
 from fastmlp.history import EpochFigures, tell
 from fastmlp.inputs import check_callbacks
-from fastmlp.kernels.patience import ENDLESS, Patience
+from fastmlp.kernels.patience import ENDLESS, Patience, patience_of
 from fastmlp.kernels.rules import DECAY
 from fastmlp.optimizer import descent_of
 from fastmlp.progress import note_loss, note_score, why_to_end
@@ -118,8 +118,8 @@ class StochasticFit:
         count = int(max(1, min(estimator.max_iter - estimator.n_iter_, fitting)))
         if count <= estimator.n_iter_no_change - waited + 1:
             return count, ENDLESS  # none but the last can be a reason to end
-        limits = map(float, (estimator.best_loss_, estimator.tol, waited, estimator.n_iter_no_change))
-        return count, Patience(minibatches, *limits)
+        most = estimator.n_iter_no_change
+        return count, patience_of(minibatches, estimator.best_loss_, estimator.tol, waited, most)
 
     def _record(self, losses: list[float], seconds: float) -> bool:
         """Record the losses of epochs, and tell whether the last of them was the last of all."""

@@ -12,7 +12,7 @@ from fastmlp.kernels.parts import (
     sharing_weights,
     work_on_part,
 )
-from fastmlp.kernels.patience import after_epoch, ends_epoch, is_over
+from fastmlp.kernels.patience import BEST, WAITED, ends_epoch, is_progress, keep_count, loss_of_epoch
 from fastmlp.kernels.products import sum_own_squares
 from fastmlp.kernels.rules import DECAY, FIRST, SEED, SHARE, step_of
 from fastmlp.kernels.step import Feed, backward, forward, head, loss_of
@@ -91,8 +91,6 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
     steps have in common, dropout: Dropout, most: the norm that gradients are clipped to, infinite where they are not,
     patience: Patience, when to end before the last minibatch
 
-    Return how many minibatches were trained on.
-
     A minibatch's loss, that of its rows and, where squares are asked for, decay / 2 * sum W^2, is the sum of its
     parts'. Members that share a part's units each gather all its rows: converting a row is cheaper than fetching what
     another core has written.
@@ -100,7 +98,7 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
     before, feed = flush_subnormals(), Feed(data, targets, order, steps)
     batch = inputs_for(work.inputs, member.index)
     first, last = own_parts(work.parts, member)
-    all_met, done = True, 0
+    all_met, done, best, waited = True, 0, patience.counts[BEST], patience.counts[WAITED]
     for step in range(steps.shape[0]):
         now = step_of(descent, steps, step)
         for p in range(first, last):
@@ -116,10 +114,13 @@ def epoch(network, data, targets, order, steps, losses, work, member, descent, d
             all_met = meet(work.team, member.index, member.count)  # all losses are there
             if not all_met:
                 break
-            patience = after_epoch(patience, losses, steps, done)
-            if is_over(patience):
+            loss = loss_of_epoch(patience, losses, steps, done)
+            waited = 0.0 if is_progress(patience, best, loss) else waited + 1.0
+            best = min(best, loss)
+            if waited > patience.most:
                 break
     if all_met:
         finish(network, batch, steps, member, descent)
+    if member.index == 0:
+        keep_count(patience, best, waited, done)
     restore(before)
-    return done

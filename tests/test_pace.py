@@ -17,8 +17,9 @@ class Machine:
         """Return how many minibatches each number of threads was to train on."""
         trained, done = dict.fromkeys(team.members, 0), 0
         for members, some in team.portions(steps, shortest, longest):
-            assert some.start == done < some.stop <= done + longest
-            assert some.stop in (steps, done + shortest, done + longest)
+            assert some.start == done < some.stop
+            count, fitting = some.stop - some.start, pace.LONGEST_PORTION / self.seconds[members]
+            assert some.stop == steps or count in (shortest, longest) or longest < count <= fitting * (1 + 1e-9)
             done = some.stop
             trained[members] += some.stop - some.start
             self.now += self.seconds[members] * (some.stop - some.start)
@@ -124,3 +125,12 @@ def test_trainings_that_are_not_alike_begin_anew(machine):
         assert same is team
     with lent_pace(2, "others") as other:
         assert other is not team
+
+
+def test_portions_have_whole_epochs_if_asked_to(machine):
+    machine.seconds, portions = {1: 0.003, 2: 0.001}, []
+    for members, portion in Pace(2).portions(7 * 700, 10, 100, whole=7):
+        machine.now += machine.seconds[members] * (portion.stop - portion.start)
+        portions.append(portion)
+    assert all(portion.start % 7 == portion.stop % 7 == 0 for portion in portions)
+    assert {portion.stop - portion.start for portion in portions} >= {14, 105}

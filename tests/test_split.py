@@ -174,6 +174,22 @@ def test_numbers_of_many_magnitudes_agree_with_the_oracle(dtype, monkeypatch):
         assert_close(actual, exact, "gradient", dtype, magnitude=abs(exact).max(), terms=2)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [255, 256, 512])
+def test_sums_as_large_as_they_become(rows, dtype, monkeypatch):
+    # all rows are alike, so all digits of a unit's gradient are, and among all units' there are digits of all sizes
+    visit(monkeypatch, VISIT_SPLIT)
+    monkeypatch.setattr("fastmlp.trainer.GRADIENT_ROWS", rows)
+    X, y = np.full((rows, 300), 255, np.uint8), np.zeros(rows, np.int64)
+    start = start_of(300, (400,), 10, dtype)
+    trainer = Trainer((400,), input_scale=SCALE, l2=0.0, dtype=dtype)
+    trainer.parameters = start
+    _, gradients = trainer.loss_and_gradients(X, y)
+    expected = naive.gradients(start, X * SCALE, y)
+    for actual, exact in zip(gradients["W1"].T, expected["W1"].T, strict=True):
+        assert_close(actual, exact, "gradient", dtype, magnitude=abs(exact).max(), terms=rows)
+
+
 @pytest.mark.parametrize(("dtype", "rate"), [("float32", 1e30), ("float64", 1e200)])
 def test_what_diverges_is_told(dtype, rate):
     X, y = rows_of_bytes(300, 300)
