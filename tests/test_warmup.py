@@ -47,7 +47,7 @@ def name(dispatcher, arguments):
 
 @contextmanager
 def trainer(self, rows, repeated=False):
-    yield lambda rows, targets, order, steps, descent: np.zeros(len(steps))
+    yield lambda rows, targets, order, steps, *rest: np.zeros(len(steps))
 
 program.address_of = gather.address_of = name
 engine.entry_of = predictor.entry_of = lambda dispatcher, arguments: None
