@@ -46,10 +46,10 @@ QUAD = 4
 """Numbers of a column that lie side by side in a right operand."""
 DIGITS, DIGITS_OF_SINGLE = 8 if HAS_AMX else 7, 3
 """Of a float64, and of a float32; the matrix unit multiplies by two of a float64 at a time."""
-APART, IN_PAIRS = Choice("apart"), Choice("in pairs")
-"""How sums of products are kept: those with each digit, or with two as one, in which the first's count 256 times."""
 NUMBERS_OF_DIGITS = {32: DIGITS_OF_SINGLE, 64: DIGITS}
 """The same, of a float of so many bits."""
+APART, IN_PAIRS = Choice("apart"), Choice("in pairs")
+"""How sums of products are kept: those with each digit, or with two as one, in which the first's count 256 times."""
 
 _BYTE = ir.IntType(8)
 _WORDS = ir.VectorType(ir.IntType(32), SIDE)
@@ -305,7 +305,7 @@ def load_from_digits(typing_context, shape, like, how, sums, step, i, j):
                 row = builder.add(builder.add(i, index(r)), builder.mul(step, index(p)))
                 found = load_many(builder, matrix.address(row, j), ir.IntType(32), tile.lanes)
                 found = builder.sitofp(found, tile.vector)
-                totals[r] = multiply_add(builder, total, shrink, found) if total else found
+                totals[r] = found if total is None else multiply_add(builder, total, shrink, found)
         return build(builder, context, tile, totals)
 
     return tile(shape, like, how, sums, types.intp, types.intp, types.intp), generate
