@@ -107,6 +107,18 @@ def split(M, begin, end, j, last, operands, v, s):
 
 
 @part
+def split_gradient(G, j, width, depth, operands):
+    """Write ``G[:depth, j : j + width]`` as right operands; return how many rows of S each SIDE columns have.
+
+    G: (>= depth, >= j + width); width: of a panel. What digits are worth is in as many rows of ``operands.worth``.
+    """
+    rows = operands.S.shape[0] // operands.worth.shape[0]
+    for v in range((width + SIDE - 1) // SIDE):
+        split(G, 0, depth, j + v * SIDE, j + width - lanes_of(G), operands, v, v * rows)
+    return rows
+
+
+@part
 def _masks(mask, count):
     """Return the mask for the first ``count`` of QUAD rows, and none for the others."""
     return (

@@ -63,7 +63,7 @@ def loss_of_epoch(patience, losses, steps, done):
 
 @part
 def is_progress(patience, best, loss):
-    """Tell whether a loss is so much below the least one."""
+    """Tell whether a loss is so much below the least one; what is no number is left to whoever looks at it."""
     return not loss > best - patience.tol - _ROUNDING * abs(best)
 
 

@@ -4,7 +4,7 @@ Each number becomes three, in as many right operands, whose sums are in register
 """
 
 from fastmlp.kernels.amx import SIDE
-from fastmlp.kernels.byte_rows import operands_of, split
+from fastmlp.kernels.byte_rows import operands_of, split, split_gradient
 from fastmlp.kernels.digits import DIGITS_OF_SINGLE, QUAD
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import Panel
@@ -43,9 +43,7 @@ def update_quads(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     Weights are visited row by row: a processor that reads on along them would take those of other members.
     """
     operands, vectors = operands_of(inputs), panel.width // SIDE
-    step = operands.S.shape[0] // operands.worth.shape[0]
-    for v in range(vectors):
-        split(G, 0, depth, j + v * SIDE, j + v * SIDE, operands, v, v * step)
+    step = split_gradient(G, j, panel.width, depth, operands)
     for k in range(first, last, ROWS):
         for v in range(vectors):
             worth = load_row(shape, operands.worth, v, 0) * operands.scale[0, 0]

@@ -7,7 +7,7 @@ Making floats of them takes as long as an eighth of the products of 128 rows: in
 from numba.extending import overload
 
 from fastmlp.kernels.amx import SIDE
-from fastmlp.kernels.byte_rows import operands_of, split
+from fastmlp.kernels.byte_rows import operands_of, split, split_gradient
 from fastmlp.kernels.digits import APART, DIGITS, IN_PAIRS, QUAD, load_from_digits
 from fastmlp.kernels.jit import kernel, part
 from fastmlp.kernels.layout import Panel
@@ -69,10 +69,9 @@ def affine_sevens(shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
 
 
 @part
-def _update(how, shape, rule, operands, G, panel, rows, depth, descent):
-    """Apply the rule to a range of rows of a panel of weights, given what G was split into."""
-    first, last = rows
-    step, lanes = operands.S.shape[0] // operands.worth.shape[0], lanes_of(G)
+def _update(how, shape, rule, operands, G, step, panel, rows, depth, descent):
+    """Apply the rule to a range of rows of a panel of weights; step: what ``split_gradient`` has returned for G."""
+    (first, last), lanes = rows, lanes_of(G)
     for k in range(first, last, ROWS):
         for v in range(0, panel.width, SIDE):
             _multiply(how, operands, operands.XT, k, 0, depth, v // SIDE * step)
@@ -85,11 +84,9 @@ def _update(how, shape, rule, operands, G, panel, rows, depth, descent):
 @kernel
 def update_sevens(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update.update``, of bytes; shape: ROWS x 1 registers; first: a multiple of ROWS."""
-    operands, lanes, rows = operands_of(inputs), lanes_of(G), (first, last)
-    step = operands.S.shape[0] // operands.worth.shape[0]
-    for v in range(0, panel.width, SIDE):
-        split(G, 0, depth, j + v, j + panel.width - lanes, operands, v // SIDE, v // SIDE * step)
+    operands, rows = operands_of(inputs), (first, last)
+    step = split_gradient(G, j, panel.width, depth, operands)
     if depth <= MOST_IN_PAIRS:
-        _update(IN_PAIRS, shape, rule, operands, G, panel, rows, depth, descent)
+        _update(IN_PAIRS, shape, rule, operands, G, step, panel, rows, depth, descent)
     else:
-        _update(APART, shape, rule, operands, G, panel, rows, depth, descent)
+        _update(APART, shape, rule, operands, G, step, panel, rows, depth, descent)

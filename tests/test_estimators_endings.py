@@ -43,7 +43,7 @@ def held_out_loss(kind, model, X, y):
 
 # ---- epochs of a call ----
 
-GOES_ON = {
+WAYS_TO_TRAIN = {
     "adam": {},
     "two parts of a minibatch": {"hidden_layer_sizes": (100,), "batch_size": 60},
     "units shared": {"hidden_layer_sizes": (900,), "batch_size": 60, "learning_rate_init": 1e-3},
@@ -56,7 +56,7 @@ GOES_ON = {
 
 
 @unconverged
-@pytest.mark.parametrize("options", GOES_ON.values(), ids=GOES_ON)
+@pytest.mark.parametrize("options", WAYS_TO_TRAIN.values(), ids=WAYS_TO_TRAIN)
 @pytest.mark.parametrize("portions", [1, 1000], ids=["a call in portions", "a call in one"])
 def test_epochs_end_in_one_call_as_when_each_is_a_call(options, portions, monkeypatch):
     monkeypatch.setattr("fastmlp.engine.MULTIPLY_ADDS_PER_CALL", portions * 1_000_000)
