@@ -25,7 +25,7 @@ _BYTE = np.dtype(np.uint8)
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _ORDER = types.Array(types.int64, 1, "C")
 _INT = types.intp
-BYTES_AHEAD = 4096
+BYTES_AHEAD = 8192
 """How far ahead of a row others are asked for: they come while so much is gathered."""
 HERE, SOON = range(2)
 NO_ORDER, NO_STARTS, NO_COLUMNS = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int32)

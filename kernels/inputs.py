@@ -11,9 +11,11 @@ from fastmlp.kernels.jit import Choice, part
 from fastmlp.kernels.layout import blocks_type, height_of_blocks, round_up
 from fastmlp.kernels.shape import LINE_BYTES
 
-EVERYTHING, NONZEROS, SINGLES, ENTRIES, SPLIT = map(Choice, ("everything", "nonzeros", "singles", "entries", "split"))
-"""Which inputs a kernel of the first layer visits: all of them, those that are not zero, in groups of 4 or each by
-itself (kernels.zeros), the entries of sparse rows, or all as bytes, the other side split (kernels.split)."""
+EVERYTHING, NONZEROS, PAIRS, SINGLES, ENTRIES, SPLIT = map(
+    Choice, ("everything", "nonzeros", "pairs", "singles", "entries", "split")
+)
+"""Which inputs a kernel of the first layer visits: all of them, those that are not zero, in groups of 4, in pairs or
+each by itself (kernels.zeros), the entries of sparse rows, or all as bytes, the other side split (kernels.split)."""
 ACTIVE = Choice("active")
 """Of a later layer: each by itself that is not zero, in minibatches where that pays, else all (kernels.active)."""
 
@@ -27,7 +29,7 @@ class Visiting(NamedTuple):
     @property
     def leaves_out_zeros(self) -> bool:
         """Whether it has to be marked what is not zero."""
-        return not {NONZEROS, SINGLES}.isdisjoint(self)
+        return not {NONZEROS, PAIRS, SINGLES}.isdisjoint(self)
 
 
 VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, VISIT_ACTIVE = (

@@ -16,6 +16,7 @@ from fastmlp.kernels.inputs import (
     ENTRIES,
     EVERYTHING,
     NONZEROS,
+    PAIRS,
     SINGLES,
     SPLIT,
     VISIT_ACTIVE,
@@ -43,7 +44,7 @@ from fastmlp.kernels.matmul import (
 from fastmlp.kernels.parts import apply_parts, signature_to_apply
 from fastmlp.kernels.rules import KEEP, KEEP_PART, Descent
 from fastmlp.kernels.shape import Shape
-from fastmlp.kernels.singles import affine_singles, update_singles
+from fastmlp.kernels.singles import affine_pairs, affine_singles, update_pairs, update_singles
 from fastmlp.kernels.softmax_nll import ABREAST, probabilities, softmax_nll
 from fastmlp.kernels.sparse import link_columns, touch_all
 from fastmlp.kernels.split import WAYS
@@ -75,6 +76,7 @@ def _panel(dtype):
 _FORWARD = {
     EVERYTHING: affine,
     NONZEROS: affine_nonzero,
+    PAIRS: affine_pairs,
     SINGLES: affine_singles,
     ACTIVE: affine_active,
     ENTRIES: affine_entries,
@@ -82,6 +84,7 @@ _FORWARD = {
 _UPDATE = {
     EVERYTHING: update,
     NONZEROS: update_nonzero,
+    PAIRS: update_pairs,
     SINGLES: update_singles,
     ACTIVE: update_active,
     ENTRIES: update_entries,
@@ -189,7 +192,7 @@ def _to_visit(chosen: Program, dtype) -> dict[str, int]:
     inputs = inputs_type(dtype)
     if chosen.visiting.update is NONZEROS:
         return {"mark": address_of(mark_groups, (inputs, _INT, _INT))}
-    if chosen.visiting.update is SINGLES:
+    if chosen.visiting.update in (PAIRS, SINGLES):
         return {"mark": address_of(mark_columns, (inputs, _INT, _INT))}
     if chosen.visiting == VISIT_ENTRIES:
         network, _, member, *_ = signature_to_apply(dtype)
@@ -215,7 +218,7 @@ def _visiting_of_panel(chosen: Program, vectors: int, place: _Place) -> Visiting
     if vectors > 1:
         return visiting
     # a single sum would wait for itself at each visit
-    return Visiting(*(EVERYTHING if kind in (SINGLES, ACTIVE) else kind for kind in visiting))
+    return Visiting(*(EVERYTHING if kind in (PAIRS, SINGLES, ACTIVE) else kind for kind in visiting))
 
 
 @cache

@@ -1,6 +1,7 @@
 """Zeros left out one by one: a row visits what is not zero in itself, and updating, an input likewise.
 
-Two of them take turns: a sum has to wait some cycles for its last product, in which the other goes on.
+Two of them take turns: a sum has to wait some cycles for its last product, in which the other goes on. Or, in pairs,
+they go together, as weights, or gradients, are then read once for both.
 """
 
 from fastmlp.kernels.jit import kernel, part
@@ -50,28 +51,43 @@ def add_by_turns(place, first, second, X, i, start, bits, others, M, j):
 
 
 @part
-def _two_rows(bias, X, bits_of, i, W, words):
+def _add_together(place, first, second, X, i, start, bits, others, M, j):
+    """As ``add_by_turns``, but what either visits both do: of M it is read once, and adds nothing where X is zero."""
+    either = bits | others
+    while either != NONE:
+        first = _add_lowest(place, first, X, i, start, either, M, j)
+        second = _add_lowest(place, second, X, i + 1, start, either, M, j)
+        either &= either - ONE
+    return first, second
+
+
+@part
+def _two_rows(add, bias, X, bits_of, i, W, words):
     """Return ``bias + X[i] W`` and ``bias + X[i + 1] W``, of the inputs of a range of words of bits."""
     first, second = bias, bias
     for word in range(words[0], words[1]):
         bits, others = bits_of[i, word], bits_of[i + 1, word]
-        first, second = add_by_turns(_input_of_row, first, second, X, i, word * WORD, bits, others, W, 0)
+        first, second = add(_input_of_row, first, second, X, i, word * WORD, bits, others, W, 0)
     return first, second
 
 
-@kernel
-def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
-    """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
+@part
+def affine_of_two(add, shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """As ``matmul.affine``, for two rows at a time; shape: one row and the panel's vectors.
+
+    add: ``add_by_turns``, or what does the same
+    """
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
     words = begin // WORD, (end + WORD - 1) // WORD
     for i in range(first, last, BLOCK):
-        Z = stack(_two_rows(bias, X, bits_of, i, W, words) + _two_rows(bias, X, bits_of, i + 2, W, words))
+        rows = _two_rows(add, bias, X, bits_of, i, W, words)
+        Z = stack(rows + _two_rows(add, bias, X, bits_of, i + 2, W, words))
         finish(choice, Z, A, G, i, j)
 
 
-@kernel
-def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update.update_nonzero``, for each input by itself; shape: one row and the panel's vectors.
+@part
+def update_of_two(add, shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update.update``, for two inputs at a time; add, shape: as for ``affine_of_two``.
 
     panel: rows >= last rounded up to a pair, whose second input may be padding, of which nothing is marked
     """
@@ -80,6 +96,30 @@ def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent
         dW, other = zeros(shape, G), zeros(shape, G)
         for word in range((depth + WORD - 1) // WORD):
             bits, others = bits_of[word, i], bits_of[word, i + 1]
-            dW, other = add_by_turns(_row_of_input, dW, other, X, i, word * WORD, bits, others, G, j)
+            dW, other = add(_row_of_input, dW, other, X, i, word * WORD, bits, others, G, j)
         descend(rule, shape, dW, panel, i, descent)
         descend(rule, shape, other, panel, i + 1, descent)
+
+
+@kernel
+def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
+    affine_of_two(add_by_turns, shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
+
+
+@kernel
+def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update.update_nonzero``, for each input by itself; shape: one row and the panel's vectors."""
+    update_of_two(add_by_turns, shape, rule, inputs, G, j, panel, first, last, depth, descent)
+
+
+@kernel
+def affine_pairs(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """As ``affine_singles``, for pairs of rows: both visit what is not zero in either."""
+    affine_of_two(_add_together, shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
+
+
+@kernel
+def update_pairs(shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update_singles``, for pairs of inputs, likewise."""
+    update_of_two(_add_together, shape, rule, inputs, G, j, panel, first, last, depth, descent)

@@ -5,11 +5,12 @@ all numbers are not zero); updating, a tile of 4 neighbouring inputs visits only
 (28%). What is left out would add 0 * w: the sums are the same, bit for bit.
 
 Or each row visits what is not zero in itself, and each input likewise. That is fewer numbers, where zeros are scattered
-far fewer, but weights or gradients are read for each alone (``single_visit``). Forward and updating may differ in this.
+far fewer, but weights or gradients are read for each alone (``single_visit``). Or pairs visit what is not zero in
+either of them (``pair_visit``). Forward and updating may differ in this.
 
 What to visit is marked by bits, 64 to a word. Bit k of ``row_bits[i, w]`` stands for ``X[i, w * 64 + k]``. Of a group
 of 4 neighbouring inputs, from k on, the rows where any is not zero are bits too: that of row i is bit i % 64 of
-``column_bits[i // 64, place_of_group(k)]``. Where inputs are visited singly, each stands for itself there:
+``column_bits[i // 64, place_of_group(k)]``. Where inputs are visited singly, or in pairs, each stands for itself there:
 ``column_bits[i // 64, k]``.
 """
 
@@ -88,14 +89,28 @@ def bits_of_tile(shape, X, i, first, columns):
 def single_visit(columns: int) -> float:
     """Return how many times a product's time it takes to visit one of so many inputs by itself (measured: README).
 
-    The first cache holds a panel's weights, or it does not. Without AVX-512 nothing is gained beside groups: infinite.
+    Without AVX-512 nothing is gained beside groups: infinite.
     """
     if VECTOR_BYTES < 64:
         return math.inf
-    is_held = columns * 4 * VECTOR_BYTES <= _FIRST_CACHE
-    if ZEN:
-        return 1.3 if is_held else 2.7
-    return 2.4 if is_held else 2.8
+    if not ZEN:
+        return 2.4 if _is_held(columns) else 2.8
+    if not _is_held(columns):
+        return 2.7
+    return 1.3 if ZEN < 5 else 1.4
+
+
+def pair_visit(columns: int) -> float:
+    """Return how many times two products' time it takes to visit one of so many inputs for a pair (measured: README).
+
+    It saves loads, for which processors wait that multiply as often as they load: infinite for others.
+    """
+    return 1.05 if ZEN >= 5 and _is_held(columns) else math.inf
+
+
+def _is_held(columns: int) -> bool:
+    """Tell whether the first cache holds a panel's weights of so many inputs."""
+    return columns * 4 * VECTOR_BYTES <= _FIRST_CACHE
 
 
 @part

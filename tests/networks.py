@@ -4,10 +4,10 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, Visiting
+from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, PAIRS, SINGLES, Visiting
 
 ONE_OF_EACH_DEPTH = ((), (50,), (7, 50), (20, 1, 33), (40, 30, 20, 10))
-WAYS_TO_VISIT = [Visiting(*kinds) for kinds in product((NONZEROS, SINGLES, EVERYTHING), repeat=2)]
+WAYS_TO_VISIT = [Visiting(*kinds) for kinds in product((NONZEROS, PAIRS, SINGLES, EVERYTHING), repeat=2)]
 
 
 def he_parameters(random, sizes):

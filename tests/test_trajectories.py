@@ -10,7 +10,7 @@ from registry import DTYPES
 from tolerances import assert_close, assert_loss_close
 
 from fastmlp import Trainer
-from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, SINGLES, VISIT_ALL, Visiting
+from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, PAIRS, SINGLES, VISIT_ALL, Visiting
 from fastmlp.sharing import Minibatch, sharing_of
 from fastmlp.visiting import to_visit
 
@@ -139,18 +139,28 @@ def test_inputs_that_are_mostly_zero(visiting, batch_size, dtype, monkeypatch):
     assert_same_training(start, X, y, (50,), dtype, batch_size, epochs=1, learning_rate=0.02)
 
 
-@pytest.mark.parametrize(("single_visit", "kind"), [(np.inf, NONZEROS), (1.0, SINGLES)])
-def test_how_inputs_that_are_mostly_zero_are_visited(single_visit, kind, monkeypatch):
-    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
+def let_visits_take(monkeypatch, pair, single):
+    """Let visits of a pair, or of a single row or input, take so many times as long as a product."""
+    monkeypatch.setattr("fastmlp.visiting.pair_visit", lambda columns: pair)
+    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single)
+
+
+@pytest.mark.parametrize(
+    ("pair", "single", "kind"), [(np.inf, np.inf, NONZEROS), (1.0, 2.0, PAIRS), (1.0, 1.0, SINGLES)]
+)
+def test_how_inputs_that_are_mostly_zero_are_visited(pair, single, kind, monkeypatch):
+    let_visits_take(monkeypatch, pair, single)
     X = np.random.default_rng(0).random((200, 130)) < 0.1
     assert to_visit(X, 50)[0] == Visiting(kind, kind)
 
 
 @pytest.mark.parametrize("inputs", [1, 5, 33, 63, 64, 65, 200])
-@pytest.mark.parametrize("single_visit", [np.inf, 1.0], ids=["in groups", "singly"])
-def test_rows_of_any_length_that_are_mostly_zero(single_visit, inputs, monkeypatch):
+@pytest.mark.parametrize(
+    ("pair", "single"), [(np.inf, np.inf), (1.0, np.inf), (np.inf, 1.0)], ids=["in groups", "in pairs", "singly"]
+)
+def test_rows_of_any_length_that_are_mostly_zero(pair, single, inputs, monkeypatch):
     # in random order, so that the first row of all comes anywhere
-    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single_visit)
+    let_visits_take(monkeypatch, pair, single)
     start, X, y = network_and_data((50,), rows=200, inputs=inputs)
     X[np.random.default_rng(0).random(X.shape) < 0.9] = 0
     assert to_visit(X, 50)[0] != VISIT_ALL
@@ -159,7 +169,7 @@ def test_rows_of_any_length_that_are_mostly_zero(single_visit, inputs, monkeypat
 
 def test_zeros_that_only_one_way_through_the_network_can_leave_out(monkeypatch):
     # of each four neighbouring inputs one is filled: forward three of four are left out, updating no group is
-    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: np.inf)
+    let_visits_take(monkeypatch, np.inf, np.inf)
     start, X, y = network_and_data((50,), rows=200, inputs=132)
     X[:, np.arange(132) % 4 > 0] = 0
     assert to_visit(X, 50)[0] == Visiting(NONZEROS, EVERYTHING)
