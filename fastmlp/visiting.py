@@ -11,10 +11,10 @@ from fastmlp.architecture import Architecture
 from fastmlp.engine import Regime
 from fastmlp.inputs import is_sparse
 from fastmlp.kernels.dropout import NO_DROPOUT, Dropout
-from fastmlp.kernels.inputs import EVERYTHING, NONZEROS, PAIRS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
+from fastmlp.kernels.inputs import EVERYTHING, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.jit import Choice
 from fastmlp.kernels.split import split_time
-from fastmlp.kernels.zeros import GROUP, GROUP_VISIT, pair_visit, single_visit
+from fastmlp.kernels.zeros import GROUP, ways_to_leave_out
 from fastmlp.levels import in_levels, sparse_in_levels
 from fastmlp.threads import thread_limit
 
@@ -134,24 +134,24 @@ def _to_visit_of_dense(X: Any, units: int) -> tuple[Visiting, float]:
     sample = X[rows].toarray() if is_sparse(X) else X[rows]
     filled = np.zeros((len(rows), -(-inputs // GROUP) * GROUP), bool)
     filled[:, :inputs] = sample != 0
-    visits = {NONZEROS: (GROUP, GROUP_VISIT), PAIRS: (2, pair_visit(inputs)), SINGLES: (1, single_visit(inputs))}
-    (forward_time, forward), (update_time, update) = (_quickest(visits, matrix) for matrix in (filled, filled.T))
+    (forward_time, forward), (update_time, update) = (_quickest(matrix, inputs) for matrix in (filled, filled.T))
     return Visiting(forward, update), (forward_time + update_time) / 2
 
 
-def _quickest(visits: dict[Choice, tuple[int, float]], filled: NDArray[np.bool_]) -> tuple[float, Choice]:
+def _quickest(filled: NDArray[np.bool_], inputs: int) -> tuple[float, Choice]:
     """Return the least time, beside that of visiting everything, and what then is visited.
 
-    visits: of how many rows together, and how many times as long one takes as a product; filled: (rows, places)
+    filled: (rows, places), or the transpose; inputs: of a row
 
     Everything takes 1, but is preferred to what saves less than marking zeros is worth.
     """
-    times = {kind: time * _share_visited(filled, rows) for kind, (rows, time) in visits.items()}
+    ways = ways_to_leave_out(inputs).items()
+    times = {kind: time * _share_visited(filled, together) for kind, (together, time) in ways}
     times[EVERYTHING] = WORTH_MARKING
     best = min(times, key=times.__getitem__)
     return (1.0 if best is EVERYTHING else times[best]), best
 
 
-def _share_visited(filled: NDArray[np.bool_], rows: int) -> float:
+def _share_visited(filled: NDArray[np.bool_], together: int) -> float:
     """Return the share of places that are visited, if so many rows visit a place where any of them is filled."""
-    return float(reduce(np.logical_or, (filled[k::rows] for k in range(rows))).mean())
+    return float(reduce(np.logical_or, (filled[k::together] for k in range(together))).mean())

@@ -14,18 +14,17 @@ from fastmlp.engine import Engine, Regime
 from fastmlp.kernels import program, rules
 from fastmlp.kernels.dropout import Dropout
 from fastmlp.kernels.gather import READ_IN_PLACE, rows_of
-from fastmlp.kernels.inputs import NONZEROS, PAIRS, SINGLES, VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
+from fastmlp.kernels.inputs import VISIT_ALL, VISIT_ENTRIES, VISIT_SPLIT, Visiting
 from fastmlp.kernels.layout import PANEL_EFFICIENCY, lanes, plan
 from fastmlp.kernels.sparse import sparse_rows_of
 from fastmlp.kernels.split import WAYS
 from fastmlp.kernels.update import MOST_ROWS
-from fastmlp.kernels.zeros import GROUP_VISIT, pair_visit, single_visit
+from fastmlp.kernels.zeros import ways_to_leave_out
 from fastmlp.levels import in_levels
 from fastmlp.options import ACTIVATIONS, DTYPES
 
 MANY_UNITS = 1024  # too many for their zeros to be left out
-_COSTS = {NONZEROS: GROUP_VISIT, PAIRS: pair_visit(1), SINGLES: single_visit(1)}
-_WAYS_TO_SKIP = [kind for kind, cost in _COSTS.items() if cost < math.inf]
+_WAYS_TO_SKIP = [kind for kind, (_, time_of_visit) in ways_to_leave_out(1).items() if time_of_visit < math.inf]
 
 
 def _kinds(dtype: str) -> list[Visiting]:

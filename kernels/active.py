@@ -9,7 +9,7 @@ from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.matmul import affine, backprop
 from fastmlp.kernels.prefetch import claim
 from fastmlp.kernels.shape import BLOCK, WORD, WORD_BYTES
-from fastmlp.kernels.singles import add_by_turns, affine_of_two, update_of_two
+from fastmlp.kernels.singles import add_by_turns, affine_by_twos, update_by_twos
 from fastmlp.kernels.tile import count_bits, load, nonzero_word, store, zeros
 from fastmlp.kernels.update import update
 from fastmlp.kernels.views import matrix, matrix_of
@@ -59,7 +59,7 @@ def mark_active(inputs, G, rows, columns):
 def affine_active(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``matmul.affine``, leaving out what ``mark_active`` has not marked, if it decided so; begin: 0."""
     if _decision_of(inputs)[0, 0] != 0:
-        affine_of_two(add_by_turns, shape.row, choice, inputs, W, b, A, G, j, first, last, begin, end)
+        affine_by_twos(add_by_turns, shape.row, choice, inputs, W, b, A, G, j, first, last, begin, end)
     else:
         affine(shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
 
@@ -68,7 +68,7 @@ def affine_active(shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
 def update_active(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update.update``, likewise."""
     if _decision_of(inputs)[0, 0] != 0:
-        update_of_two(add_by_turns, shape.row, rule, inputs, G, j, panel, first, last, depth, descent)
+        update_by_twos(add_by_turns, shape.row, rule, inputs, G, j, panel, first, last, depth, descent)
     else:
         update(shape, rule, inputs, G, j, panel, first, last, depth, descent)
 

@@ -63,7 +63,10 @@ def _add_together(place, first, second, X, i, start, bits, others, M, j):
 
 @part
 def _two_rows(add, bias, X, bits_of, i, W, words):
-    """Return ``bias + X[i] W`` and ``bias + X[i + 1] W``, of the inputs of a range of words of bits."""
+    """Return ``bias + X[i] W`` and ``bias + X[i + 1] W``, of the inputs of a range of words of bits.
+
+    add: ``add_by_turns``, or what does the same
+    """
     first, second = bias, bias
     for word in range(words[0], words[1]):
         bits, others = bits_of[i, word], bits_of[i + 1, word]
@@ -72,11 +75,8 @@ def _two_rows(add, bias, X, bits_of, i, W, words):
 
 
 @part
-def affine_of_two(add, shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
-    """As ``matmul.affine``, for two rows at a time; shape: one row and the panel's vectors.
-
-    add: ``add_by_turns``, or what does the same
-    """
+def affine_by_twos(add, shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
+    """As ``matmul.affine``, two rows at a time; shape: one row and the panel's vectors; add: as for ``_two_rows``."""
     bias, X, bits_of = load_row(shape, b, 0, 0), blocks_as_rows(inputs.X), row_bits_of(inputs)
     words = begin // WORD, (end + WORD - 1) // WORD
     for i in range(first, last, BLOCK):
@@ -86,8 +86,8 @@ def affine_of_two(add, shape, choice, inputs, W, b, A, G, j, first, last, begin,
 
 
 @part
-def update_of_two(add, shape, rule, inputs, G, j, panel, first, last, depth, descent):
-    """As ``update.update``, for two inputs at a time; add, shape: as for ``affine_of_two``.
+def update_by_twos(add, shape, rule, inputs, G, j, panel, first, last, depth, descent):
+    """As ``update.update``, two inputs at a time; shape, add: as for ``affine_by_twos``.
 
     panel: rows >= last rounded up to a pair, whose second input may be padding, of which nothing is marked
     """
@@ -104,22 +104,22 @@ def update_of_two(add, shape, rule, inputs, G, j, panel, first, last, depth, des
 @kernel
 def affine_singles(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``matmul.affine_nonzero``, for each row by itself; shape: one row and the panel's vectors."""
-    affine_of_two(add_by_turns, shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
+    affine_by_twos(add_by_turns, shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
 
 
 @kernel
 def update_singles(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update.update_nonzero``, for each input by itself; shape: one row and the panel's vectors."""
-    update_of_two(add_by_turns, shape, rule, inputs, G, j, panel, first, last, depth, descent)
+    update_by_twos(add_by_turns, shape, rule, inputs, G, j, panel, first, last, depth, descent)
 
 
 @kernel
 def affine_pairs(shape, choice, inputs, W, b, A, G, j, first, last, begin, end):
     """As ``affine_singles``, for pairs of rows: both visit what is not zero in either."""
-    affine_of_two(_add_together, shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
+    affine_by_twos(_add_together, shape, choice, inputs, W, b, A, G, j, first, last, begin, end)
 
 
 @kernel
 def update_pairs(shape, rule, inputs, G, j, panel, first, last, depth, descent):
     """As ``update_singles``, for pairs of inputs, likewise."""
-    update_of_two(_add_together, shape, rule, inputs, G, j, panel, first, last, depth, descent)
+    update_by_twos(_add_together, shape, rule, inputs, G, j, panel, first, last, depth, descent)

@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from fastmlp.kernels.inputs import Inputs, new_inputs
+from fastmlp.kernels.inputs import NONZEROS, PAIRS, SINGLES, Inputs, new_inputs
 from fastmlp.kernels.jit import Choice, kernel, part
 from fastmlp.kernels.layout import bytes_of_bits
 from fastmlp.kernels.shape import BLOCK, VECTOR_BYTES, WORD, WORD_BITS, ZEN
@@ -106,6 +106,15 @@ def pair_visit(columns: int) -> float:
     It saves loads, for which processors wait that multiply as often as they load: infinite for others.
     """
     return 1.05 if ZEN >= 5 and _is_held(columns) else math.inf
+
+
+def ways_to_leave_out(columns: int) -> dict[Choice, tuple[int, float]]:
+    """Return of each way to leave out zeros how many rows, or inputs, visit together, and what a visit takes.
+
+    That is how many times a product's time it takes for each of them, in rows of so many columns; infinite where it
+    never pays.
+    """
+    return {NONZEROS: (GROUP, GROUP_VISIT), PAIRS: (2, pair_visit(columns)), SINGLES: (1, single_visit(columns))}
 
 
 def _is_held(columns: int) -> bool:

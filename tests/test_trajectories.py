@@ -141,8 +141,8 @@ def test_inputs_that_are_mostly_zero(visiting, batch_size, dtype, monkeypatch):
 
 def let_visits_take(monkeypatch, pair, single):
     """Let visits of a pair, or of a single row or input, take so many times as long as a product."""
-    monkeypatch.setattr("fastmlp.visiting.pair_visit", lambda columns: pair)
-    monkeypatch.setattr("fastmlp.visiting.single_visit", lambda columns: single)
+    monkeypatch.setattr("fastmlp.kernels.zeros.pair_visit", lambda columns: pair)
+    monkeypatch.setattr("fastmlp.kernels.zeros.single_visit", lambda columns: single)
 
 
 @pytest.mark.parametrize(
